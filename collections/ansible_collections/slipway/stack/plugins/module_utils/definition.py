@@ -1,0 +1,355 @@
+"""What a release is made of: its compose file and its Traefik routes, as plain data.
+
+Both functions are pure. They take the *model* (what the inventory says of the stack, see
+`roles/stack/vars/main.yml`) and the *release* (what one deploy adds to it) and return dictionaries
+that a template writes down. The same call with a placeholder release is what a release's
+fingerprint is taken over, so nothing in here may depend on time or on the host.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.slipway.stack.plugins.module_utils.addresses import (
+    bank_addresses,
+    postgres_address,
+)
+
+# The defaults of a service; `roles/stack/meta/argument_specs.yml` documents each.
+SERVICE_DEFAULTS: dict[str, Any] = {
+    "port": None,
+    "paths": ["/"],
+    "domains": [],
+    "health": {
+        "path": "/",
+        "host": "",
+        "proto": "https",
+        "start_timeout": 60,
+        "interval": 2,
+        "timeout": 3,
+        "command": [],
+    },
+    "command": [],
+    "environment": {},
+    "secrets": [],
+    "uid": None,
+    "networks": ["app"],
+    "volumes": {},
+    "replicas": 1,
+    "memory": "256m",
+    "cpus": 0.5,
+    "pids": 256,
+    "read_only": True,
+    "tmpfs": ["/tmp"],  # noqa: S108 - a path inside the container
+    "capabilities": [],
+    "stop_signal": "",
+    "stop_timeout": None,
+}
+
+# Below every backend's keep-alive (Gunicorn 2 s, Nginx 75 s): no request meets a closing connection.
+IDLE_CONNECTION_SECONDS = 1
+ROUTES_HEADER = "# slipway release: "
+
+
+@dataclass(frozen=True)
+class Release:
+    """What one deploy adds to the model.
+
+    `bank` is the number of the bank of fixed addresses on the stack's edge network; `images` names
+    an image by digest for each service.
+    """
+
+    id: str
+    bank: int
+    version: str
+    images: dict[str, str]
+
+    @classmethod
+    def from_mapping(cls, release: dict[str, Any]) -> Release:
+        """Read a release from what `release_plan` returned (further keys are left aside)."""
+        return cls(
+            id=release["id"],
+            bank=release["bank"],
+            version=release["version"],
+            images=dict(release["images"]),
+        )
+
+
+def project_name(stack: str, release_id: str) -> str:
+    """Name the compose project of a release."""
+    return f"{stack}-{release_id}"
+
+
+def container_name(stack: str, release_id: str, service: str, replica: int) -> str:
+    """Name one container of a release."""
+    return f"{project_name(stack, release_id)}-{service}-{replica}"
+
+
+def service_with_defaults(service: dict[str, Any], size: dict[str, Any] | None) -> dict[str, Any]:
+    """Fill in what the inventory left out; the environment's size beats the service's own."""
+    filled = copy.deepcopy(SERVICE_DEFAULTS) | copy.deepcopy(service) | (size or {})
+    filled["health"] = SERVICE_DEFAULTS["health"] | service.get("health", {})
+    return filled
+
+
+def services_of(model: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the model's services, complete, by name."""
+    return {
+        name: service_with_defaults(service, model["sizes"].get(name))
+        for name, service in model["services"].items()
+    }
+
+
+def image_reference(image: str, version: str) -> str:
+    """Complete a repository with the stack's version; a reference with a tag or digest stays."""
+    name = image.rsplit("/", 1)[-1]
+    return image if ":" in name or "@" in name else f"{image}:{version}"
+
+
+def replicas_of(model: dict[str, Any], bank: int) -> Iterator[tuple[str, int, str | None]]:
+    """Yield (service, replica, address) in a stable order; only routed services have an address."""
+    addresses = iter(bank_addresses(model["subnet"], bank))
+    for name, service in sorted(services_of(model).items()):
+        for replica in range(1, service["replicas"] + 1):
+            yield name, replica, next(addresses) if service["port"] else None
+
+
+def compose_definition(model: dict[str, Any], release: Release) -> dict[str, Any]:
+    """Build the compose file of a release.
+
+    Every replica is a service entry of its own, because each has its own fixed address. Commands
+    that run before the switch are one-shots that the services wait for, so that a plain
+    `docker compose up` of the file is safe too; commands that run after it have a profile, so that
+    it leaves them alone.
+    """
+    services = services_of(model)
+    first = [command["name"] for command in model["commands"] if command["when"] == "before"]
+    entries: dict[str, Any] = {}
+    for position, command in enumerate(model["commands"]):
+        name = command["service"]
+        entries[command["name"]] = {
+            **_container(model, release, name, services[name]),
+            **_networks({network: {} for network in services[name]["networks"]}),
+            "command": _literal(command["command"]),
+            "restart": "no",
+            **(
+                _waits_for(first[:position][-1:])
+                if command["when"] == "before"
+                else {"profiles": ["after"]}
+            ),
+        }
+    for name, replica, address in replicas_of(model, release.bank):
+        service = services[name]
+        networks: dict[str, Any] = {network: {} for network in service["networks"]}
+        if address:
+            networks["edge"] = {"ipv4_address": address}
+        entries[f"{name}-{replica}"] = {
+            **_container(model, release, name, service),
+            "container_name": container_name(model["name"], release.id, name, replica),
+            **_networks(networks),
+            "restart": "unless-stopped",
+            **({"command": _literal(service["command"])} if service["command"] else {}),
+            **_healthcheck(service["health"]),
+            **_waits_for(first[-1:]),
+        }
+    return {
+        "name": project_name(model["name"], release.id),
+        "services": entries,
+        "networks": {
+            network: {"name": f"{model['name']}-{network}", "external": True}
+            for network in sorted({n for entry in entries.values() for n in entry.get("networks", {})})
+        },
+        "secrets": {
+            f"{name}-{secret}": {"file": f"./secrets/{name}/{secret}"}
+            for name, service in sorted(services.items())
+            for secret in service["secrets"]
+        },
+    }
+
+
+def routes_definition(model: dict[str, Any], release: Release) -> dict[str, Any]:
+    """Build Traefik's dynamic configuration that makes this release the one that serves.
+
+    A router per path, so that the longest path wins whichever service it belongs to.
+    """
+    prefix = project_name(model["name"], release.id)
+    routed = {name: service for name, service in services_of(model).items() if service["port"]}
+    addresses: dict[str, list[str]] = {}
+    for name, _, address in replicas_of(model, release.bank):
+        if address:
+            addresses.setdefault(name, []).append(address)
+    middlewares = _middlewares(model, release)
+    return {
+        "http": {
+            "routers": {
+                f"{model['name']}-{name}-{index}": {
+                    "entryPoints": ["websecure"],
+                    "rule": _rule(model, service, path),
+                    "priority": len(path),
+                    "service": f"{prefix}-{name}",
+                    "middlewares": list(middlewares),
+                    "tls": {},
+                }
+                for name, service in sorted(routed.items())
+                for index, path in enumerate(service["paths"])
+            },
+            "services": {
+                f"{prefix}-{name}": {
+                    "loadBalancer": {
+                        "servers": [
+                            {"url": f"http://{address}:{service['port']}"}
+                            for address in addresses[name]
+                        ],
+                        "serversTransport": f"{model['name']}-transport",
+                        "healthCheck": _traefik_health(model, service),
+                    }
+                }
+                for name, service in sorted(routed.items())
+            },
+            "middlewares": middlewares,
+            "serversTransports": {
+                f"{model['name']}-transport": {
+                    "forwardingTimeouts": {
+                        "dialTimeout": "5s",
+                        "idleConnTimeout": f"{IDLE_CONNECTION_SECONDS}s",
+                    }
+                }
+            },
+        }
+    }
+
+
+def _container(
+    model: dict[str, Any], release: Release, name: str, service: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what a service's own containers and its one-shot commands have in common."""
+    entry: dict[str, Any] = {
+        "image": release.images[name],
+        "environment": {
+            key: _literal(str(value))
+            for key, value in {
+                **model["environment"],
+                **service["environment"],
+                "SLIPWAY_RELEASE": release.id,
+                "SLIPWAY_VERSION": release.version,
+            }.items()
+        },
+        "read_only": service["read_only"],
+        "tmpfs": service["tmpfs"],
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "mem_limit": service["memory"],
+        "cpus": service["cpus"],
+        "pids_limit": service["pids"],
+        "stop_grace_period": f"{service['stop_timeout'] or model['drain_timeout']}s",
+        "labels": {
+            "io.slipway.stack": model["name"],
+            "io.slipway.release": release.id,
+            "io.slipway.service": name,
+        },
+    }
+    if service["capabilities"]:
+        entry["cap_add"] = service["capabilities"]
+    if service["uid"] is not None:
+        entry["user"] = f"{service['uid']}:{service['uid']}"
+    if service["stop_signal"]:
+        entry["stop_signal"] = service["stop_signal"]
+    if service["secrets"]:
+        entry["secrets"] = [
+            {"source": f"{name}-{secret}", "target": secret} for secret in service["secrets"]
+        ]
+    if service["volumes"]:
+        entry["volumes"] = [
+            _volume(model, volume, mount) for volume, mount in sorted(service["volumes"].items())
+        ]
+    if "data" in service["networks"] and model["postgres"]:
+        # By address: Docker's own names are not answered while the engine restarts.
+        entry["extra_hosts"] = {"postgres": postgres_address(model["subnet"])}
+    return entry
+
+
+def _volume(model: dict[str, Any], volume: str, mount: str) -> dict[str, Any]:
+    target, _, mode = mount.partition(":")
+    in_release = model["volumes"][volume]["scope"] == "release"
+    return {
+        "type": "bind",
+        "source": ("." if in_release else model["directory"]) + f"/volumes/{volume}",
+        "target": target,
+        "read_only": mode == "ro",
+    }
+
+
+def _networks(networks: dict[str, Any]) -> dict[str, Any]:
+    """Say so where a container has no network: Compose would make one for the project."""
+    return {"networks": networks} if networks else {"network_mode": "none"}
+
+
+def _healthcheck(health: dict[str, Any]) -> dict[str, Any]:
+    """Give Docker a check only where the application names a command; HTTP is asked from outside."""
+    if not health["command"]:
+        return {}
+    return {
+        "healthcheck": {
+            "test": ["CMD", *_literal(health["command"])],
+            "interval": f"{health['interval']}s",
+            "timeout": f"{health['timeout']}s",
+            "start_period": f"{health['start_timeout']}s",
+            "retries": 3,
+        }
+    }
+
+
+def _waits_for(names: list[str]) -> dict[str, Any]:
+    if not names:
+        return {}
+    return {"depends_on": {name: {"condition": "service_completed_successfully"} for name in names}}
+
+
+def _traefik_health(model: dict[str, Any], service: dict[str, Any]) -> dict[str, Any]:
+    health = service["health"]
+    return {
+        "path": health["path"],
+        "hostname": health["host"] or model["domain"],
+        "headers": {"X-Forwarded-Proto": health["proto"]},
+        "interval": f"{health['interval']}s",
+        "timeout": f"{health['timeout']}s",
+    }
+
+
+def _middlewares(model: dict[str, Any], release: Release) -> dict[str, Any]:
+    """Return the middlewares of every router, in the order in which requests pass them."""
+    headers = {"X-Slipway-Release": release.id}
+    if model["noindex"]:
+        headers["X-Robots-Tag"] = "noindex, nofollow"
+    chain: dict[str, Any] = {f"{model['name']}-headers": {"headers": {"customResponseHeaders": headers}}}
+    if model["basic_auth"]:
+        users = f"/etc/slipway/dynamic/{users_file(model['name'], release.id)}"
+        chain[f"{model['name']}-users"] = {
+            "basicAuth": {"usersFile": users, "realm": model["name"], "removeHeader": True}
+        }
+    return chain
+
+
+def users_file(stack: str, release_id: str) -> str:
+    """Name the file of users; Traefik reads only .yml, .yaml and .toml as configuration."""
+    return f"{project_name(stack, release_id)}.users"
+
+
+def _rule(model: dict[str, Any], service: dict[str, Any], path: str) -> str:
+    """Match `/api` and what lies below it, `/api/notes`, but never `/apiary`."""
+    domains = service["domains"] or [model["domain"], *model["domain_aliases"]]
+    hosts = " || ".join(f"Host(`{domain}`)" for domain in domains)
+    prefix = path.rstrip("/")
+    if not prefix:
+        return hosts
+    return f"({hosts}) && (Path(`{prefix}`) || PathPrefix(`{prefix}/`))"
+
+
+def _literal(value: Any) -> Any:
+    """Double every dollar sign: Compose would take it for the start of a variable."""
+    if isinstance(value, list):
+        return [_literal(item) for item in value]
+    return str(value).replace("$", "$$")
