@@ -81,7 +81,7 @@ def test_door_hands_out_its_upper_half() -> None:
     assert (door.name, door.bridge) == ("slipway-door", "slw-door")
     assert door.ip_range == "10.213.0.128/25"
     assert not door.internal
-    with pytest.raises(ValueError, match="too small"):
+    with pytest.raises(ValueError, match="is a /30"):
         door_network("10.213.0.0/30")
 
 

@@ -10,10 +10,12 @@ Every function raises ``ValueError`` with a sentence for the operator when a val
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 BANK_SIZE = 16
 BANKS = range(1, 15)
@@ -23,6 +25,7 @@ SLOTS = {"a": 2, "b": 3}
 
 _POSTGRES_HOST = 2
 _STACK_PREFIX = 22
+_DOOR_PREFIX = 24
 _KINDS = ("edge", "data", "app")
 
 
@@ -64,8 +67,8 @@ def stack_networks(stack: str, subnet: str) -> dict[str, StackNetwork]:
 def door_network(subnet: str) -> StackNetwork:
     """Return the host's door network, whose lower half belongs to Traefik's slots."""
     network = _network(subnet)
-    if network.prefixlen > 29:
-        raise ValueError(f"{subnet} is too small for the door: give it a /29 or larger")
+    if network.prefixlen != _DOOR_PREFIX:
+        raise ValueError(f"{subnet} is a /{network.prefixlen}: the door's subnet is a /24")
     return StackNetwork(
         name=DOOR_NETWORK,
         bridge=DOOR_BRIDGE,
@@ -182,7 +185,7 @@ def _stack_parts(subnet: str) -> dict[str, IPv4Network]:
     network = _network(subnet)
     if network.prefixlen != _STACK_PREFIX:
         raise ValueError(f"{subnet} is a /{network.prefixlen}: a stack's subnet is a /22")
-    return dict(zip(_KINDS, network.subnets(new_prefix=24)))
+    return dict(zip(_KINDS, network.subnets(new_prefix=24), strict=False))
 
 
 def _upper_half(network: IPv4Network) -> IPv4Network:
