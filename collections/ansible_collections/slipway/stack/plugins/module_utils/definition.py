@@ -49,9 +49,16 @@ SERVICE_DEFAULTS: dict[str, Any] = {
     "stop_timeout": None,
 }
 
-# Below every backend's keep-alive (Gunicorn 2 s, Nginx 75 s): no request meets a closing connection.
+COMMAND_DEFAULTS = {"when": "before", "timeout": 600}
+VOLUME_DEFAULTS = {"scope": "stack"}
+
+# Below every backend's keep-alive (Gunicorn 2 s, Nginx 75 s): no request meets a closing one.
 IDLE_CONNECTION_SECONDS = 1
 ROUTES_HEADER = "# slipway release: "
+STACK_LABEL = "io.slipway.stack"
+RELEASE_LABEL = "io.slipway.release"
+SERVICE_LABEL = "io.slipway.service"
+PORT_LABEL = "io.slipway.port"  # of routed services only: where a drain looks for open connections
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,16 @@ def services_of(model: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+def commands_of(model: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the model's commands, complete, in the order in which they run."""
+    return [COMMAND_DEFAULTS | command for command in model["commands"]]
+
+
+def volumes_of(model: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the model's volumes, complete, by name."""
+    return {name: VOLUME_DEFAULTS | volume for name, volume in model["volumes"].items()}
+
+
 def image_reference(image: str, version: str) -> str:
     """Complete a repository with the stack's version; a reference with a tag or digest stays."""
     name = image.rsplit("/", 1)[-1]
@@ -126,32 +143,35 @@ def compose_definition(model: dict[str, Any], release: Release) -> dict[str, Any
     it leaves them alone.
     """
     services = services_of(model)
-    first = [command["name"] for command in model["commands"] if command["when"] == "before"]
+    commands = commands_of(model)
+    first = [command["name"] for command in commands if command["when"] == "before"]
     entries: dict[str, Any] = {}
-    for position, command in enumerate(model["commands"]):
+    for command in commands:
         name = command["service"]
         entries[command["name"]] = {
             **_container(model, release, name, services[name]),
             **_networks({network: {} for network in services[name]["networks"]}),
-            "command": _literal(command["command"]),
+            "command": literal(command["command"]),
             "restart": "no",
             **(
-                _waits_for(first[:position][-1:])
+                _waits_for(_before(first, command["name"]))
                 if command["when"] == "before"
                 else {"profiles": ["after"]}
             ),
         }
     for name, replica, address in replicas_of(model, release.bank):
         service = services[name]
+        entry = _container(model, release, name, service)
         networks: dict[str, Any] = {network: {} for network in service["networks"]}
         if address:
             networks["edge"] = {"ipv4_address": address}
+            entry["labels"][PORT_LABEL] = str(service["port"])
         entries[f"{name}-{replica}"] = {
-            **_container(model, release, name, service),
+            **entry,
             "container_name": container_name(model["name"], release.id, name, replica),
             **_networks(networks),
             "restart": "unless-stopped",
-            **({"command": _literal(service["command"])} if service["command"] else {}),
+            **({"command": literal(service["command"])} if service["command"] else {}),
             **_healthcheck(service["health"]),
             **_waits_for(first[-1:]),
         }
@@ -160,7 +180,9 @@ def compose_definition(model: dict[str, Any], release: Release) -> dict[str, Any
         "services": entries,
         "networks": {
             network: {"name": f"{model['name']}-{network}", "external": True}
-            for network in sorted({n for entry in entries.values() for n in entry.get("networks", {})})
+            for network in sorted(
+                {n for entry in entries.values() for n in entry.get("networks", {})}
+            )
         },
         "secrets": {
             f"{name}-{secret}": {"file": f"./secrets/{name}/{secret}"}
@@ -204,7 +226,7 @@ def routes_definition(model: dict[str, Any], release: Release) -> dict[str, Any]
                             for address in addresses[name]
                         ],
                         "serversTransport": f"{model['name']}-transport",
-                        "healthCheck": _traefik_health(model, service),
+                        **_traefik_health(model, service),
                     }
                 }
                 for name, service in sorted(routed.items())
@@ -229,7 +251,7 @@ def _container(
     entry: dict[str, Any] = {
         "image": release.images[name],
         "environment": {
-            key: _literal(str(value))
+            key: literal(str(value))
             for key, value in {
                 **model["environment"],
                 **service["environment"],
@@ -246,9 +268,9 @@ def _container(
         "pids_limit": service["pids"],
         "stop_grace_period": f"{service['stop_timeout'] or model['drain_timeout']}s",
         "labels": {
-            "io.slipway.stack": model["name"],
-            "io.slipway.release": release.id,
-            "io.slipway.service": name,
+            STACK_LABEL: model["name"],
+            RELEASE_LABEL: release.id,
+            SERVICE_LABEL: name,
         },
     }
     if service["capabilities"]:
@@ -273,7 +295,7 @@ def _container(
 
 def _volume(model: dict[str, Any], volume: str, mount: str) -> dict[str, Any]:
     target, _, mode = mount.partition(":")
-    in_release = model["volumes"][volume]["scope"] == "release"
+    in_release = volumes_of(model)[volume]["scope"] == "release"
     return {
         "type": "bind",
         "source": ("." if in_release else model["directory"]) + f"/volumes/{volume}",
@@ -288,18 +310,24 @@ def _networks(networks: dict[str, Any]) -> dict[str, Any]:
 
 
 def _healthcheck(health: dict[str, Any]) -> dict[str, Any]:
-    """Give Docker a check only where the application names a command; HTTP is asked from outside."""
+    """Give Docker a check where the application names a command; HTTP is asked from outside."""
     if not health["command"]:
         return {}
     return {
         "healthcheck": {
-            "test": ["CMD", *_literal(health["command"])],
+            "test": ["CMD", *literal(health["command"])],
             "interval": f"{health['interval']}s",
             "timeout": f"{health['timeout']}s",
             "start_period": f"{health['start_timeout']}s",
             "retries": 3,
         }
     }
+
+
+def _before(names: list[str], name: str) -> list[str]:
+    """Return the one that comes right before a name, if any."""
+    position = names.index(name)
+    return names[max(position - 1, 0) : position]
 
 
 def _waits_for(names: list[str]) -> dict[str, Any]:
@@ -309,13 +337,18 @@ def _waits_for(names: list[str]) -> dict[str, Any]:
 
 
 def _traefik_health(model: dict[str, Any], service: dict[str, Any]) -> dict[str, Any]:
+    """Have Traefik ask the same question as the roll; a command inside takes its place."""
     health = service["health"]
+    if health["command"]:
+        return {}
     return {
-        "path": health["path"],
-        "hostname": health["host"] or model["domain"],
-        "headers": {"X-Forwarded-Proto": health["proto"]},
-        "interval": f"{health['interval']}s",
-        "timeout": f"{health['timeout']}s",
+        "healthCheck": {
+            "path": health["path"],
+            "hostname": health["host"] or model["domain"],
+            "headers": {"X-Forwarded-Proto": health["proto"]},
+            "interval": f"{health['interval']}s",
+            "timeout": f"{health['timeout']}s",
+        }
     }
 
 
@@ -324,13 +357,21 @@ def _middlewares(model: dict[str, Any], release: Release) -> dict[str, Any]:
     headers = {"X-Slipway-Release": release.id}
     if model["noindex"]:
         headers["X-Robots-Tag"] = "noindex, nofollow"
-    chain: dict[str, Any] = {f"{model['name']}-headers": {"headers": {"customResponseHeaders": headers}}}
+    chain: dict[str, Any] = {
+        f"{model['name']}-headers": {"headers": {"customResponseHeaders": headers}}
+    }
     if model["basic_auth"]:
         users = f"/etc/slipway/dynamic/{users_file(model['name'], release.id)}"
         chain[f"{model['name']}-users"] = {
             "basicAuth": {"usersFile": users, "realm": model["name"], "removeHeader": True}
         }
     return chain
+
+
+def router_names(model: dict[str, Any]) -> list[str]:
+    """Name the stack's routers, all of which lead to one release at any time."""
+    placeholder = Release(id="", bank=1, version="", images={})
+    return list(routes_definition(model, placeholder)["http"]["routers"])
 
 
 def users_file(stack: str, release_id: str) -> str:
@@ -348,8 +389,8 @@ def _rule(model: dict[str, Any], service: dict[str, Any], path: str) -> str:
     return f"({hosts}) && (Path(`{prefix}`) || PathPrefix(`{prefix}/`))"
 
 
-def _literal(value: Any) -> Any:
+def literal(value: Any) -> Any:
     """Double every dollar sign: Compose would take it for the start of a variable."""
     if isinstance(value, list):
-        return [_literal(item) for item in value]
+        return [literal(item) for item in value]
     return str(value).replace("$", "$$")

@@ -1,0 +1,214 @@
+"""The releases of a stack as they lie on its host.
+
+    <stack directory>/releases/<id>/{compose.yml, routes.yml, manifest.json, secrets/, volumes/}
+
+A release never changes once it is written; only its manifest's outcome does. What serves is written
+in one place alone: Traefik's dynamic file of the stack. Everything else derives from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.slipway.stack.plugins.module_utils.addresses import BANKS
+from ansible_collections.slipway.stack.plugins.module_utils.definition import ROUTES_HEADER
+
+RELEASE_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
+# Stands in a fingerprint for what differs from deploy to deploy and says nothing of the content.
+PLACEHOLDER_ID = "00000000-000000-00000000"
+
+PREPARED = "prepared"
+SERVING = "serving"
+RETIRED = "retired"
+FAILED = "failed"
+
+
+class ReleaseError(Exception):
+    """Something the operator has to know; the message says what to do."""
+
+
+@dataclass
+class Manifest:
+    """What is known of a release.
+
+    `services` holds for each service its `port` (None: not routed), its `health` and its
+    `containers`, a container's name to its fixed address or None.
+    """
+
+    id: str
+    stack: str
+    version: str
+    fingerprint: str
+    bank: int
+    images: dict[str, str]
+    services: dict[str, dict[str, Any]]
+    routers: list[str]
+    created: str
+    outcome: str = PREPARED
+    reason: str = ""
+    finished: str = ""
+
+
+@dataclass(frozen=True)
+class StackDirectory:
+    """Where things of one stack lie below `host_directory`."""
+
+    host: Path
+    stack: str
+
+    @property
+    def root(self) -> Path:
+        """The stack's own directory."""
+        return self.host / "stacks" / self.stack
+
+    @property
+    def releases(self) -> Path:
+        """The directory with one directory for each release."""
+        return self.root / "releases"
+
+    @property
+    def routes(self) -> Path:
+        """The dynamic file that says which release serves."""
+        return self.dynamic / f"{self.stack}.yml"
+
+    @property
+    def dynamic(self) -> Path:
+        """Traefik's directory of dynamic configuration."""
+        return self.host / "traefik" / "dynamic"
+
+    @property
+    def lock(self) -> Path:
+        """The file that whoever changes the stack holds a kernel lock on."""
+        return self.root / "lock"
+
+    @property
+    def key(self) -> Path:
+        """The host's own random key; it makes hashes of secrets useless elsewhere."""
+        return self.host / "key"
+
+    def release(self, release_id: str) -> Path:
+        """Return the directory of one release."""
+        return self.releases / release_id
+
+    def serving(self) -> str | None:
+        """Read the id of the release that serves, or None before the first."""
+        try:
+            text = self.routes.read_text()
+        except FileNotFoundError:
+            return None
+        found = re.search(
+            rf"^{re.escape(ROUTES_HEADER)}({RELEASE_ID.pattern})$", text, re.MULTILINE
+        )
+        if not found:
+            raise ReleaseError(
+                f"{self.routes} does not name a release in a line that begins with "
+                f"'{ROUTES_HEADER.strip()}'. It was edited by hand: put back the routes.yml of the "
+                f"release that serves, from {self.releases}."
+            )
+        return found.group(1)
+
+    def ids(self) -> list[str]:
+        """List the releases on the host, the newest first."""
+        if not self.releases.is_dir():
+            return []
+        return sorted(
+            (entry.name for entry in self.releases.iterdir() if RELEASE_ID.fullmatch(entry.name)),
+            reverse=True,
+        )
+
+    def manifest(self, release_id: str) -> Manifest:
+        """Read a release's manifest; ReleaseError when it is missing or broken."""
+        path = self.release(release_id) / "manifest.json"
+        try:
+            return Manifest(**json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError) as error:
+            raise ReleaseError(
+                f"{path} cannot be read ({error}). Remove the directory {path.parent} if that "
+                f"release does not serve, else restore the file from a backup."
+            ) from error
+
+    def manifests(self) -> list[Manifest]:
+        """Read all manifests, the newest release first."""
+        return [self.manifest(release_id) for release_id in self.ids()]
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Replace a release's manifest in one step."""
+        write_atomically(
+            self.release(manifest.id) / "manifest.json",
+            json.dumps(asdict(manifest), indent=2, sort_keys=True) + "\n",
+            mode=0o640,
+        )
+
+
+def utc_now() -> str:
+    """Return the host's time as ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def new_id(fingerprint: str, now: datetime, taken: list[str]) -> str:
+    """Make a release id: the host's UTC time and eight hex digits of what the release is.
+
+    Ids sort by time, so a new one must come after every one that exists, whatever the clock did.
+    """
+    newest = max(taken, default="")
+    stamp = max(now.strftime("%Y%m%d-%H%M%S"), newest[:15])
+    candidate = f"{stamp}-{fingerprint[:8]}"
+    if candidate <= newest:
+        day, second = stamp.split("-")
+        candidate = f"{day}-{int(second) + 1:06d}-{fingerprint[:8]}"
+    return candidate
+
+
+def free_bank(taken: list[int]) -> int:
+    """Choose the lowest bank of addresses that no release on the host has."""
+    for bank in BANKS:
+        if bank not in taken:
+            return bank
+    raise ReleaseError(
+        f"All {len(BANKS)} banks of addresses are taken. Lower stack_keep_releases and deploy "
+        f"again, or remove failed releases."
+    )
+
+
+def fingerprint(parts: dict[str, Any], secrets: str, key: bytes) -> str:
+    """Hash what a release is made of; the secrets go in keyed, so that nobody can guess them."""
+    keyed = hmac.new(key, secrets.encode(), hashlib.sha256).hexdigest()
+    content = json.dumps({**parts, "secrets": keyed}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def write_atomically(
+    path: Path, text: str, *, mode: int, owner: int | None = None, group: int | None = None
+) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new, never a part.
+
+    The temporary name begins with a dot and ends in `~`: Traefik takes it for no configuration.
+    """
+    temporary = path.with_name(f".{path.name}~")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)
+            if owner is not None or group is not None:
+                os.fchown(
+                    stream.fileno(), -1 if owner is None else owner, -1 if group is None else group
+                )
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
