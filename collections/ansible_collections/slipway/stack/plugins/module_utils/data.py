@@ -16,7 +16,7 @@ def data_definition(model: dict[str, Any]) -> dict[str, Any]:
     """Build the compose file from the data role's values (see `roles/data/vars/main.yml`).
 
     Postgres runs without root from the start, so that it needs no capability at all. Its secrets
-    come in as a directory: a single mounted file would go on showing its first content after a change.
+    come in as a directory: a single mounted file would show its first content for ever.
     """
     stack = model["stack"]
     options = [
