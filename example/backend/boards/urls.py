@@ -1,0 +1,5 @@
+from django.urls import path
+
+from boards import views
+
+urlpatterns = [path("boards/", views.board_list)]

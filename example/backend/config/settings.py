@@ -1,0 +1,119 @@
+"""Settings; every value that differs between environments comes from the environment."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from config import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+DEBUG = environment.flag("DJANGO_DEBUG")
+SECRET_KEY = environment.secret("DJANGO_SECRET_KEY")
+ALLOWED_HOSTS = environment.words("DJANGO_ALLOWED_HOSTS")
+CSRF_TRUSTED_ORIGINS = environment.words("DJANGO_CSRF_TRUSTED_ORIGINS", default="")
+
+# What serves: shown by /version.
+RELEASE = os.environ.get("SLIPWAY_RELEASE", "")
+VERSION = os.environ.get("SLIPWAY_VERSION", "")
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "boards",
+    "notes",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": environment.text("DATABASE_HOST"),
+        "PORT": environment.number("DATABASE_PORT", default=5432),
+        "NAME": environment.text("DATABASE_NAME"),
+        "USER": environment.text("DATABASE_USER"),
+        "PASSWORD": environment.secret("DATABASE_PASSWORD"),
+        # A connection per thread, kept for a minute, and checked before it is used again.
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        # Seconds; below the three that a readiness probe waits.
+        "OPTIONS": {"connect_timeout": 2},
+    },
+}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# Releases share STATIC_ROOT and only add to it; the manifest belongs to one release alone.
+STATIC_URL = "/static/"
+STATIC_ROOT = environment.text("STATIC_ROOT", default=str(BASE_DIR / "var/static"))
+STATIC_MANIFEST_ROOT = environment.text(
+    "STATIC_MANIFEST_ROOT", default=str(BASE_DIR / "var/release")
+)
+MEDIA_URL = "/media/"
+MEDIA_ROOT = environment.text("MEDIA_ROOT", default=str(BASE_DIR / "var/media"))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "config.storage.ReleaseStaticFilesStorage"},
+}
+
+# TLS ends at Traefik, which sets this header and drops a visitor's own.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = not DEBUG
+SECURE_HSTS_SECONDS = 0 if DEBUG else 30 * 24 * 60 * 60
+SESSION_COOKIE_SECURE = not DEBUG
+CSRF_COOKIE_SECURE = not DEBUG
+# HSTS for subdomains and preloading bind more than this site: the domain's owner decides.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    # Django's own handlers would mail errors to nobody.
+    "loggers": {"django": {"handlers": [], "propagate": True}},
+}
