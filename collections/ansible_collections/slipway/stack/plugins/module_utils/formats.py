@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PLACEHOLDER = "change-me"
+# Linux gives one argument or environment variable no more than 128 KiB.
+LONGEST_ARGUMENT = 128 * 1024 - 1024
 # Characters of a value that a message shows.
 QUOTED_LENGTH = 60
 
@@ -54,13 +56,14 @@ class Format:
     """One format of a string.
 
     ``name`` follows "is not", ``cure`` is a whole sentence, ``quoted`` says whether a message may
-    show a value that breaks the format.
+    show a value that breaks the format. ``longest`` is in characters.
     """
 
     name: str
     accepts: Callable[[str], bool]
     cure: str
     quoted: bool = True
+    longest: int = 255
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def _matches(pattern: str) -> Callable[[str], bool]:
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _host_name = _matches(rf"{_LABEL}(?:\.{_LABEL})*")
 _registry_host = _matches(rf"{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?")
-_image_reference = _matches(
+_image = _matches(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
     r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*(?::[0-9]{1,5})?/)?"
     r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*"
@@ -109,7 +112,7 @@ _dashed_name = _matches(r"[a-z](?:[a-z0-9-]*[a-z0-9])?")
 
 
 def _is_host(text: str) -> bool:
-    return len(text) <= 253 and _host_name(text) and not _host_is_address(text)  # noqa: PLR2004
+    return _host_name(text) and not _host_is_address(text)
 
 
 def _host_is_address(text: str) -> bool:
@@ -120,12 +123,8 @@ def _is_domain(text: str) -> bool:
     return "." in text and _is_host(text)
 
 
-def _is_image(text: str) -> bool:
-    return len(text) <= 500 and _image_reference(text)  # noqa: PLR2004
-
-
 def _is_pinned_image(text: str) -> bool:
-    return _is_image(text) and has_tag(text)
+    return _image(text) and has_tag(text)
 
 
 def has_tag(image: str) -> bool:
@@ -243,33 +242,43 @@ def _is_pem(kinds: str) -> Callable[[str], bool]:
 
 
 LINE = Format("a text of one line", _is_line, "Write it in quotes and without line breaks.")
-TEXT = Format("a text", _is_text, "Write it in quotes, without NUL characters.", quoted=False)
+TEXT = Format(
+    "a text",
+    _is_text,
+    "Write it in quotes, without NUL characters.",
+    quoted=False,
+    longest=LONGEST_ARGUMENT,
+)
 PASSWORD = Format(
     "a text of one line",
     _is_line,
     "Write it in quotes and without line breaks, in the inventory's vault.yml.",
     quoted=False,
+    longest=1024,
 )
 ARGUMENT = Format(
     "an argument",
     _is_text,
     "Write one argument per item, in quotes and without NUL characters.",
     quoted=False,
+    longest=LONGEST_ARGUMENT,
 )
 HOST = Format(
     "a host name",
     _is_host,
     "Write it in lower case without scheme, port or path, such as backend.example.com.",
+    longest=253,
 )
 DOMAIN = Format(
     "a domain",
     _is_domain,
     "Write a host name in lower case with at least one dot, without scheme, port or path, such as"
     " www.example.com.",
+    longest=253,
 )
 IMAGE = Format(
     "an image reference",
-    _is_image,
+    _image,
     "Write [registry/]name[:tag][@sha256:digest] with the name in lower case, such as"
     " registry.example.com/shop/backend.",
 )
@@ -299,6 +308,7 @@ MIRROR = Format(
     "a mirror's address",
     _matches(rf"https?://{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?/?"),
     "Write it with its scheme and without a path, such as https://mirror.example.com.",
+    longest=1024,
 )
 MEMORY = Format(
     "an amount of memory",
@@ -319,6 +329,7 @@ ABSOLUTE_PATH = Format(
     "an absolute path",
     _is_absolute,
     "Start it with /, without spaces, // and .., and leave out a closing slash: /srv/slipway.",
+    longest=1024,
 )
 TMPFS = Format(
     "an absolute path",
@@ -339,11 +350,13 @@ HEALTH_PATH = Format(
     "a path",
     _matches(r"/[A-Za-z0-9._~@:+/?&=%,;-]*"),
     "Start it with /, without spaces, such as /healthz.",
+    longest=2048,
 )
 TASK_FILE = Format(
     "a file of tasks",
     _matches(r"[^\x00-\x1f\x7f]*[^/\x00-\x1f\x7f]\.ya?ml"),
     "Give the path of a file that ends in .yml.",
+    longest=4096,
 )
 STACK_NAME = Format(
     "a stack's name",
@@ -399,6 +412,7 @@ PUBLIC_KEY = Format(
     _is_public_key,
     "Give the one line of a .pub file, such as ssh-ed25519 AAAA… name.",
     quoted=False,
+    longest=16384,
 )
 TIME_ZONE = Format(
     "a time zone",
@@ -430,6 +444,7 @@ SETTING = Format(
     _is_line,
     "Write it on one line without control characters.",
     quoted=False,
+    longest=1024,
 )
 DOOR_SUBNET = Format(
     "a private IPv4 network with the prefix /24",
@@ -461,16 +476,22 @@ CERTIFICATE = Format(
     _is_pem("CERTIFICATE"),
     "Give the chain with its BEGIN CERTIFICATE and END CERTIFICATE lines, the server's first.",
     quoted=False,
+    longest=2**20,
 )
 PRIVATE_KEY = Format(
     "a private key in PEM",
     _is_pem("(?:RSA |EC )?PRIVATE KEY"),
     "Give the key with its BEGIN and END lines, without a passphrase.",
     quoted=False,
+    longest=2**20,
 )
 # Free text in which nothing but the placeholder and emptiness can be wrong.
 SECRET = Format(
-    "a text", _is_text, "Write it in quotes, in the inventory's vault.yml.", quoted=False
+    "a text",
+    _is_text,
+    "Write it in quotes, in the inventory's vault.yml.",
+    quoted=False,
+    longest=LONGEST_ARGUMENT,
 )
 
 STRINGS: dict[str, Format] = {

@@ -29,12 +29,13 @@ Specs = Mapping[str, Mapping[str, Options]]
 class Unrenderable:
     """Stands in place of a value whose template failed.
 
-    ``undefined`` names the variable that it lacks, or is empty; ``reason`` is the engine's message
-    and is never shown for a secret.
+    ``undefined`` names the variable that it lacks, or is empty; ``encrypted`` says that Ansible
+    Vault could not open it; ``reason`` is the engine's message and is never shown for a secret.
     """
 
     undefined: str = ""
     reason: str = ""
+    encrypted: bool = False
 
 
 def validate(specs: Specs, values: Mapping[str, Any]) -> list[Problem]:
@@ -313,6 +314,9 @@ class _Checker:
             wrong = f"is {formats.quote(value)}" if not place.secret else "is no choice"
             return self._add(place, wrong, _choose(value, option["choices"]))
         shape = formats.STRINGS[place.pattern]
+        if len(value) > shape.longest:
+            wrong = f"has {len(value)} characters"
+            return self._add(place, wrong, f"Make it {shape.longest} characters long or less.")
         if value == "" or shape.accepts(value):
             return value
         shown = f"{formats.quote(value)} " if shape.quoted and not place.secret else ""
@@ -334,6 +338,11 @@ def _why_unrenderable(value: Unrenderable, place: _Place) -> tuple[str, str]:
         where = "in the inventory's vault.yml" if value.undefined.startswith("vault_") else ""
         define = f"Define {value.undefined} {where}".rstrip()
         return f"refers to {value.undefined}, which is not defined", f"{define}."
+    if value.encrypted:
+        return (
+            "cannot be decrypted",
+            "Give the password that it was encrypted with to Ansible Vault.",
+        )
     reason = "" if place.secret or not value.reason else f" ({formats.quote(value.reason)})"
     cure = "Correct the expression, or put !unsafe before a value that holds {{ or {% itself."
     return f"cannot be rendered{reason}", cure
