@@ -12,6 +12,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.addresses import (
     bank_addresses,
     bridge_name,
     door_network,
+    edge_attachments,
     network_problems,
     postgres_address,
     slot_address,
@@ -104,6 +105,19 @@ def test_bridge_names_fit_the_kernel_and_differ_by_stack_and_kind() -> None:
 def test_unusable_subnets_are_named(subnet: str, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         stack_networks("shop", subnet)
+
+
+def test_a_slot_joins_the_edge_of_every_stack_and_nothing_else() -> None:
+    networks = [
+        {**docker_network(network.name, network.subnet), "Labels": network.labels}
+        for stack, subnet in (("shop", SUBNET), ("blog", "10.213.8.0/22"))
+        for network in stack_networks(stack, subnet).values()
+    ]
+    networks += [{**docker_network("bridge", "172.17.0.0/16"), "Labels": None}]
+    assert edge_attachments(networks, "b") == [
+        {"name": "blog-edge", "ipv4_address": "10.213.8.3"},
+        {"name": "shop-edge", "ipv4_address": "10.213.4.3"},
+    ]
 
 
 def test_a_bare_host_has_no_problem() -> None:

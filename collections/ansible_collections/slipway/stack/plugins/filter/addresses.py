@@ -36,7 +36,7 @@ def _for_operators(function: Callable[Parameters, Result]) -> Callable[Parameter
 
 
 def stack_networks(stack: str, subnet: str) -> dict[str, dict[str, Any]]:
-    """Return a stack's networks as plain dicts: ``stack_name | stack_networks(stack_subnet)``."""
+    """Return the networks of a stack by kind, as plain dicts."""
     found = addresses.stack_networks(str(stack), str(subnet))
     return {kind: asdict(network) for kind, network in found.items()}
 
@@ -72,5 +72,6 @@ class FilterModule:
             addresses.slot_address,
             addresses.postgres_address,
             addresses.bank_addresses,
+            addresses.edge_attachments,
         ]
         return {function.__name__: _for_operators(function) for function in functions}

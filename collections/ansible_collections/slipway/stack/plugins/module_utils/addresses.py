@@ -108,6 +108,20 @@ def bank_addresses(subnet: str, bank: int) -> list[str]:
     return [_host(edge, first + offset) for offset in range(BANK_SIZE)]
 
 
+def edge_attachments(existing: Iterable[Mapping[str, Any]], slot: str) -> list[dict[str, str]]:
+    """Return the edge network of every stack on the host, with the address of a slot there.
+
+    ``existing`` is what Docker's API lists (``Name``, ``Labels``, ``IPAM``); the fields of the
+    result are those of community.docker.docker_container: ``name`` and ``ipv4_address``.
+    """
+    return [
+        {"name": str(network["Name"]), "ipv4_address": slot_address(str(subnet), slot)}
+        for network in sorted(existing, key=lambda network: str(network["Name"]))
+        if (network.get("Labels") or {}).get("io.slipway.network") == "edge"
+        for subnet in _subnets(network)
+    ]
+
+
 def network_problems(
     wanted: Mapping[str, Sequence[StackNetwork]],
     existing: Iterable[Mapping[str, Any]],
