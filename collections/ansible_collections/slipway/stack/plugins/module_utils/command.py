@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ansible_collections.slipway.stack.plugins.module_utils.definition import project_name
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine, EngineError
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
@@ -32,20 +34,13 @@ def run_command(
     # What an interrupted deploy left would hold the name.
     engine.run("rm", "--force", container)
     try:
-        engine.compose(
-            path, "run", "--detach", "--no-deps", "--pull", "never", "--name", container, name
-        )
-        try:
-            code = int(engine.run("wait", container, timeout=timeout))
-            reason = f"ended with code {code}" if code else ""
-        except EngineError as error:
-            reason = f"was ended after {timeout} seconds (its timeout): {error}"
+        reason = _run(engine, path, container, name, timeout)
         output = redacted(engine.logs(container, LOG_LINES), directory, release_id)
         if not reason:
             return output
         reason = (
-            f"The command '{name}' of stack_commands {reason}. Its last lines:\n"
-            f"{output or '(it wrote nothing)'}"
+            f"The command '{name}' of stack_commands {redacted(reason, directory, release_id)}. "
+            f"Its last lines:\n{output or '(it wrote nothing)'}"
         )
         if fatal:
             manifest = directory.manifest(release_id)
@@ -58,9 +53,25 @@ def run_command(
         engine.run("rm", "--force", container)
 
 
+def _run(engine: Engine, path: Path, container: str, name: str, timeout: int) -> str:
+    """Run the command to its end; say how it failed, or nothing."""
+    try:
+        engine.compose(
+            path, "run", "--detach", "--no-deps", "--pull", "never", "--name", container, name
+        )
+    except EngineError as error:
+        return f"could not start: {error}"
+    try:
+        code = int(engine.run("wait", container, timeout=timeout))
+    except EngineError as error:
+        return f"was ended after {timeout} seconds (its timeout): {error}"
+    return f"ended with code {code}" if code else ""
+
+
 def redacted(text: str, directory: StackDirectory, release_id: str) -> str:
     """Strike the release's secrets out of a text that operators and pipelines will show."""
-    for path in sorted((directory.release(release_id) / "secrets").glob("*/*")):
-        secret = path.read_text()
+    paths = (directory.release(release_id) / "secrets").glob("*/*")
+    # The longest first: one secret may be the beginning of another.
+    for secret in sorted({path.read_text().strip() for path in paths}, key=len, reverse=True):
         text = text.replace(secret, "********") if secret else text
     return text

@@ -266,7 +266,7 @@ def _container(
         "mem_limit": service["memory"],
         "cpus": service["cpus"],
         "pids_limit": service["pids"],
-        "stop_grace_period": f"{service['stop_timeout'] or model['drain_timeout']}s",
+        "stop_grace_period": f"{max(service['stop_timeout'] or 0, model['drain_timeout'])}s",
         "labels": {
             STACK_LABEL: model["name"],
             RELEASE_LABEL: release.id,

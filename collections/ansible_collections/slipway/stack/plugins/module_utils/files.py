@@ -48,7 +48,7 @@ def write_release(
     """Write the release under a temporary name, have Compose check it, then give it its name."""
     directory.releases.mkdir(mode=0o750, exist_ok=True)
     target = directory.release(manifest.id)
-    temporary = target.with_name(f".{manifest.id}~")
+    temporary = directory.temporary(manifest.id)
     if temporary.exists():
         shutil.rmtree(temporary)
     temporary.mkdir(mode=0o750)
@@ -64,14 +64,15 @@ def write_release(
             raise ReleaseError(
                 f"Docker Compose refuses the compose file that stack_services makes: {error}"
             ) from error
+        if content.secrets["users"]:
+            users = directory.dynamic / users_file(manifest.stack, manifest.id)
+            write_atomically(users, content.secrets["users"], mode=0o640, group=TRAEFIK_GROUP)
+        # With its manifest, or whoever reads all releases would stumble over this one.
+        manifest.write(temporary)
         temporary.rename(target)
     finally:
         if temporary.exists():
             shutil.rmtree(temporary)
-    if content.secrets["users"]:
-        users = directory.dynamic / users_file(manifest.stack, manifest.id)
-        write_atomically(users, content.secrets["users"], mode=0o640, group=TRAEFIK_GROUP)
-    directory.write_manifest(manifest)
 
 
 def _write_secrets(parent: Path, services: dict[str, dict[str, Any]]) -> None:
@@ -109,17 +110,18 @@ def comparable(directory: StackDirectory, serving: str | None, manifest: Manifes
     old = directory.manifest(serving)
     text = text.replace(serving, manifest.id)
     here, there = (_addresses(one) for one in (old, manifest))
-    moved = dict(zip(here, there, strict=False))
+    moved = {address: there[place] for place, address in here.items() if place in there}
     if not moved:
         return text
     pattern = "|".join(rf"\b{re.escape(address)}\b" for address in moved)
     return re.sub(pattern, lambda found: moved[found.group()], text)
 
 
-def _addresses(manifest: Manifest) -> list[str]:
-    return [
-        address
-        for _, service in sorted(manifest.services.items())
-        for address in service["containers"].values()
+def _addresses(manifest: Manifest) -> dict[tuple[str, str], str]:
+    """Return the addresses by service and number of the replica."""
+    return {
+        (name, container.rpartition("-")[2]): address
+        for name, service in manifest.services.items()
+        for container, address in service["containers"].items()
         if address
-    ]
+    }

@@ -14,7 +14,7 @@ import json
 import os
 import re
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.addresses import BAN
 from ansible_collections.slipway.stack.plugins.module_utils.definition import ROUTES_HEADER
 
 RELEASE_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
+TIME_FORMAT = "%Y%m%d-%H%M%S"
 # Stands in a fingerprint for what differs from deploy to deploy and says nothing of the content.
 PLACEHOLDER_ID = "00000000-000000-00000000"
 
@@ -55,6 +56,14 @@ class Manifest:
     outcome: str = PREPARED
     reason: str = ""
     finished: str = ""
+
+    def write(self, release: Path) -> None:
+        """Put the manifest into a release's directory, or replace the one there, in one step."""
+        write_atomically(
+            release / "manifest.json",
+            json.dumps(asdict(self), indent=2, sort_keys=True) + "\n",
+            mode=0o640,
+        )
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,14 @@ class StackDirectory:
     def release(self, release_id: str) -> Path:
         """Return the directory of one release."""
         return self.releases / release_id
+
+    def temporary(self, release_id: str) -> Path:
+        """Return the name that a release has while it is written or removed."""
+        return self.releases / f".{release_id}~"
+
+    def leftovers(self, newest: str) -> list[Path]:
+        """List what interrupted deploys left; one newer than `newest` may be being written."""
+        return [path for path in sorted(self.releases.glob(".*~")) if path.name < f".{newest}~"]
 
     def serving(self) -> str | None:
         """Read the id of the release that serves, or None before the first."""
@@ -141,11 +158,7 @@ class StackDirectory:
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Replace a release's manifest in one step."""
-        write_atomically(
-            self.release(manifest.id) / "manifest.json",
-            json.dumps(asdict(manifest), indent=2, sort_keys=True) + "\n",
-            mode=0o640,
-        )
+        manifest.write(self.release(manifest.id))
 
 
 def utc_now() -> str:
@@ -159,11 +172,11 @@ def new_id(fingerprint: str, now: datetime, taken: list[str]) -> str:
     Ids sort by time, so a new one must come after every one that exists, whatever the clock did.
     """
     newest = max(taken, default="")
-    stamp = max(now.strftime("%Y%m%d-%H%M%S"), newest[:15])
-    candidate = f"{stamp}-{fingerprint[:8]}"
+    candidate = f"{now.strftime(TIME_FORMAT)}-{fingerprint[:8]}"
     if candidate <= newest:
-        day, second = stamp.split("-")
-        candidate = f"{day}-{int(second) + 1:06d}-{fingerprint[:8]}"
+        later = datetime.strptime(newest[:15], TIME_FORMAT).replace(tzinfo=UTC)
+        later += timedelta(seconds=1)
+        candidate = f"{later.strftime(TIME_FORMAT)}-{fingerprint[:8]}"
     return candidate
 
 

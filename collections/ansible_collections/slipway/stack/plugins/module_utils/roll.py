@@ -88,16 +88,15 @@ class Roll:
         """Make this release the one that serves, or finish what an earlier roll of it began."""
         with locked(self.directory):
             manifest = self.directory.manifest(release_id)
-            report = Report(old=self.directory.serving(), new=release_id)
-            if report.old == release_id:
-                report.old = None
+            serving = self.directory.serving()
+            report = Report(old=serving if serving != release_id else None, new=release_id)
             try:
                 with self._timed(report, "start"):
                     self._remove_strays({release_id, report.old})
                     self._tag_images(manifest)
                     self._start(manifest)
                 with self._timed(report, "healthy"):
-                    self._wait_until_healthy(manifest)
+                    self._wait_until_healthy(manifest, settled=serving == release_id)
                 with self._timed(report, "switch"):
                     self._switch(manifest)
             except ReleaseError as error:
@@ -108,7 +107,7 @@ class Roll:
                 self._drain({release_id})
             with self._timed(report, "stop"):
                 self._remove_strays({release_id})
-            self._record(manifest)
+            self._record(manifest, report.old)
             self._prune(release_id)
             return report
 
@@ -132,8 +131,11 @@ class Roll:
             timeout=ENGINE_SECONDS * len(replicas),
         )
 
-    def _wait_until_healthy(self, manifest: Manifest) -> None:
-        """Wait for every container in its own bound; the first that cannot make it ends it."""
+    def _wait_until_healthy(self, manifest: Manifest, *, settled: bool) -> None:
+        """Wait for every container in its own bound; the first that cannot make it ends it.
+
+        `settled` says that the release serves already, so that a restart may be long past.
+        """
         begun = self.clock.now()
         waiting = {
             container: (service, address)
@@ -142,12 +144,16 @@ class Roll:
         }
         last: dict[str, str] = {}
         while waiting:
-            for state in self.engine.inspect(sorted(waiting)):
-                container = state["Name"].lstrip("/")
-                service, address = waiting[container]
-                if verdict := dead(state):
+            states = {
+                state["Name"].lstrip("/"): state for state in self.engine.inspect(sorted(waiting))
+            }
+            for container, (service, address) in sorted(waiting.items()):
+                state = states.get(container)
+                if state and (verdict := dead(state, settled=settled)):
                     raise self._unhealthy(container, verdict)
-                last[container] = answer(state, service, address)
+                last[container] = (
+                    answer(state, service, address) if state else "there is no such container"
+                )
                 if not last[container]:
                     del waiting[container]
                 elif self.clock.now() - begun > service["health"]["start_timeout"]:
@@ -176,7 +182,7 @@ class Roll:
             publish_routes(path, routes)
         routers = set(manifest.routers)
         bound = self.clock.now() + CONFIRM_SECONDS
-        while not self.proxy.serves(manifest.stack, manifest.id, routers):
+        while missing := self._unconfirmed(manifest, routers):
             if self.clock.now() > bound:
                 if before is None:
                     path.unlink()
@@ -184,10 +190,18 @@ class Roll:
                     publish_routes(path, before)
                 raise ReleaseError(
                     f"Traefik did not take the routes of {manifest.id} within {CONFIRM_SECONDS} "
-                    f"seconds, so they were taken back. See 'docker logs traefik-a' on the host "
-                    f"and {self.directory.release(manifest.id)}/routes.yml."
+                    f"seconds, so they were taken back: {missing}. See 'docker logs traefik-a' on "
+                    f"the host and {self.directory.release(manifest.id)}/routes.yml."
                 )
             self.clock.pause(POLL_SECONDS)
+
+    def _unconfirmed(self, manifest: Manifest, routers: set[str]) -> str:
+        """Say why it is not sure that this release serves, or nothing; Traefik may be slow once."""
+        try:
+            serves = self.proxy.serves(manifest.stack, manifest.id, routers)
+        except ReleaseError as error:
+            return str(error)
+        return "" if serves else "its API shows other routers"
 
     # retire -----------------------------------------------------------------------------------
 
@@ -236,10 +250,13 @@ class Roll:
 
     # record -----------------------------------------------------------------------------------
 
-    def _record(self, manifest: Manifest) -> None:
-        """Write down what serves now and what no longer does."""
+    def _record(self, manifest: Manifest, old: str | None) -> None:
+        """Write down what serves now and what no longer does.
+
+        An interrupted roll may have made the old release serve without writing it down.
+        """
         for other in self.directory.manifests():
-            if other.id != manifest.id and other.outcome == SERVING:
+            if other.id != manifest.id and (other.outcome == SERVING or other.id == old):
                 other.outcome = RETIRED
                 self.directory.write_manifest(other)
         manifest.outcome, manifest.reason, manifest.finished = SERVING, "", utc_now()
@@ -249,7 +266,12 @@ class Roll:
         """Drop the oldest releases and exactly the images that only they brought."""
         manifests = self.directory.manifests()
         kept = kept_releases(manifests, serving, self.keep)
-        still_used = {image for one in manifests if one.id in kept for image in one.images.values()}
+        others = [one for one in self._all_manifests() if one.stack != self.directory.stack]
+        still_used = {
+            image
+            for one in [*others, *(one for one in manifests if one.id in kept)]
+            for image in one.images.values()
+        }
         for manifest in manifests:
             if manifest.id in kept:
                 continue
@@ -257,10 +279,24 @@ class Roll:
                 names = [image_tag(manifest, service)] + [image] * (image not in still_used)
                 for name in names:
                     self._remove_image(name)
-            shutil.rmtree(self.directory.release(manifest.id))
+            # Under a temporary name, so that a half removed release is none any more.
+            gone = self.directory.temporary(manifest.id)
+            self.directory.release(manifest.id).rename(gone)
             (self.directory.dynamic / users_file(manifest.stack, manifest.id)).unlink(
                 missing_ok=True
             )
+            shutil.rmtree(gone)
+        for left in self.directory.leftovers(serving):
+            shutil.rmtree(left)
+
+    def _all_manifests(self) -> list[Manifest]:
+        """Read the releases of all stacks: two may run the same image."""
+        host = self.directory.host
+        return [
+            manifest
+            for stack in sorted((host / "stacks").iterdir())
+            for manifest in StackDirectory(host, stack.name).manifests()
+        ]
 
     def _remove_image(self, name: str) -> None:
         try:
@@ -309,8 +345,13 @@ def kept_releases(manifests: list[Manifest], serving: str, keep: int) -> set[str
     return {serving, *served[: keep - 1], *failed[:1], *coming}
 
 
-def dead(state: dict[str, Any]) -> str:
-    """Say why a container cannot become healthy any more, or nothing."""
+def dead(state: dict[str, Any], *, settled: bool) -> str:
+    """Say why a container cannot become healthy any more, or nothing.
+
+    One that has served (`settled`) may have been restarted in its life, and run well since.
+    """
+    if settled and state["State"]["Running"]:
+        return ""
     if state["State"]["OOMKilled"]:
         return "ran out of memory (raise `memory` in stack_services or stack_sizes)"
     if state["RestartCount"] or state["State"]["Status"] in {"exited", "dead", "restarting"}:
