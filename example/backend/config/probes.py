@@ -26,7 +26,7 @@ def ready(request: HttpRequest) -> HttpResponse:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except Error as error:
-        logger.warning("not ready: %s", str(error).strip())
+        logger.warning("not ready: %s", " ".join(str(error).split()))
         return JsonResponse({"status": "database unavailable"}, status=503)
     return JsonResponse({"status": "ready"})
 
