@@ -421,7 +421,7 @@ TIME_ZONE = Format(
 )
 PACKAGE = Format(
     "a package's name",
-    _matches(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?(?:=[0-9A-Za-z.+:~-]+)?"),
+    _matches(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?(?:=[0-9A-Za-z.+:~*-]+)?"),
     "Write it as apt does, in lower case, such as htop.",
 )
 PACKAGE_VERSION = Format(
@@ -497,6 +497,7 @@ SECRET = Format(
 STRINGS: dict[str, Format] = {
     "host_directory": ABSOLUTE_PATH,
     "host_deploy_user": USER_NAME,
+    "host_bootstrap_user": USER_NAME,
     "host_deploy_keys[]": PUBLIC_KEY,
     "host_timezone": TIME_ZONE,
     "host_packages[]": PACKAGE,

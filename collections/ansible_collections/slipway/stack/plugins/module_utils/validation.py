@@ -18,6 +18,16 @@ from typing import Any
 from ansible_collections.slipway.stack.plugins.module_utils import crosschecks, formats
 from ansible_collections.slipway.stack.plugins.module_utils.crosschecks import Problem, Values
 
+__all__ = [
+    "Options",
+    "Problem",
+    "Specs",
+    "Unrenderable",
+    "message",
+    "normalise_service",
+    "validate",
+]
+
 Options = Mapping[str, Mapping[str, Any]]
 """The ``options`` of an entry point: option name to its attributes (type, default, ...)."""
 
@@ -238,7 +248,7 @@ class _Checker:
                 self._add(
                     where, f"has a name that is {kind_of(key)}", "Put quotes around the name."
                 )
-            elif not keys.key.accepts(key) or not key:
+            elif len(key) > keys.key.longest or not keys.key.accepts(key):
                 self._add(where, f"is not {keys.key.name}", keys.key.cure)
             else:
                 checked = self._entry(where, keys, inner)
@@ -313,11 +323,14 @@ class _Checker:
                 return value
             wrong = f"is {formats.quote(value)}" if not place.secret else "is no choice"
             return self._add(place, wrong, _choose(value, option["choices"]))
+        return value if value == "" else self._formatted(place, value)
+
+    def _formatted(self, place: _Place, value: str) -> Any:
         shape = formats.STRINGS[place.pattern]
         if len(value) > shape.longest:
             wrong = f"has {len(value)} characters"
             return self._add(place, wrong, f"Make it {shape.longest} characters long or less.")
-        if value == "" or shape.accepts(value):
+        if shape.accepts(value):
             return value
         shown = f"{formats.quote(value)} " if shape.quoted and not place.secret else ""
         return self._add(place, f"{shown}is not {shape.name}", shape.cure)

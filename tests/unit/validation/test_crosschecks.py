@@ -1,0 +1,208 @@
+"""What must fit together: every rule refuses what breaks it and names the place to change."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.slipway.stack.plugins.module_utils.validation import validate
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+REPOSITORY = Path(__file__).parents[3]
+SPECS = {
+    path.parents[1].name: {
+        name: entry["options"]
+        for name, entry in yaml.safe_load(path.read_text())["argument_specs"].items()
+    }
+    for path in sorted(REPOSITORY.glob("roles/*/meta/argument_specs.yml"))
+}
+GOOD: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("good.yml").read_text())
+
+Change = Callable[[dict[str, Any]], Any]
+
+
+def refusals(change: Change) -> dict[str, str]:
+    """Give what is refused after a change of the good values, by path."""
+    values = copy.deepcopy(GOOD)
+    change(values)
+    return {problem.path: str(problem) for problem in validate(SPECS, values)}
+
+
+def service(name: str = "backend", /, **fields: Any) -> Change:
+    return lambda values: values["stack_services"][name].update(fields)
+
+
+def variables(**fields: Any) -> Change:
+    return lambda values: values.update(fields)
+
+
+def without(name: str, field: str) -> Change:
+    return lambda values: values["stack_services"][name].pop(field)
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "words"),
+    [
+        (service(secrets=["django_secret_kex"]), "stack_services.backend.secrets[0]",
+         "Did you mean django_secret_key?"),
+        (service(volumes={"statik": "/srv/static"}), "stack_services.backend.volumes.statik",
+         "Did you mean static?"),
+        (without("backend", "uid"), "stack_services.backend.uid", "secrets and volumes"),
+        (service("worker", secrets=["django_secret_key"]), "stack_services.worker.uid", "secrets"),
+        (variables(stack_commands=[{"name": "a", "service": "bakend", "command": ["a"]}]),
+         "stack_commands[0].service", "Did you mean backend?"),
+        (variables(stack_commands=[{"name": "a", "service": "backend", "command": ["a"]}] * 2),
+         "stack_commands[1].name", "another command"),
+        (variables(stack_commands=[{"name": "worker", "service": "backend", "command": ["a"]}]),
+         "stack_commands[0].name", "is a service"),
+        (variables(stack_sizes={"fronted": {"replicas": 2}}), "stack_sizes.fronted",
+         "Did you mean frontend?"),
+        (service("frontend", paths=["/", "/api/"]), "stack_services.frontend.paths[1]",
+         "answered by backend already"),
+        (service(domains=[], paths=["/"]), "stack_services.frontend.paths[0]", "backend"),
+        (service("worker", port=None), "stack_services.worker.port", "is null"),
+        (service("worker", paths=["/x"]), "stack_services.worker.paths", "no use without a port"),
+        (service("worker", domains=["a.example.com"]), "stack_services.worker.domains", "port"),
+        (service("worker", health={"path": "/x"}), "stack_services.worker.health",
+         "health.command"),
+        (service(stop_timeout=29), "stack_services.backend.stop_timeout",
+         "shorter than stack_drain_timeout, which is 30"),
+        (service(replicas=15), "stack_services.backend.replicas", "17 replicas"),
+        (variables(stack_sizes={"frontend": {"replicas": 16}}), "stack_sizes.frontend.replicas",
+         "18 replicas"),
+        (service(environment={"SLIPWAY_RELEASE": "x"}),
+         "stack_services.backend.environment.SLIPWAY_RELEASE", "set by Slipway"),
+        (variables(stack_environment={"SLIPWAY_VERSION": "x"}),
+         "stack_environment.SLIPWAY_VERSION", "set by Slipway"),
+        (service(volumes={"static": "/a", "media": "/a:ro"}),
+         "stack_services.backend.volumes.media", "taken by static"),
+        (service(tmpfs=["/a"], volumes={"static": "/a"}), "stack_services.backend.volumes.static",
+         "tmpfs"),
+        (service(volumes={"static": "/run/secrets/x"}), "stack_services.backend.volumes.static",
+         "secrets"),
+        (variables(stack_domain_aliases=["www.example.com"]), "stack_domain_aliases[0]",
+         "same as stack_domain"),
+        (variables(stack_domain_aliases=["a.example.com"] * 2), "stack_domain_aliases[1]", "twice"),
+        (variables(stack_subnet="10.213.0.0/22"), "stack_subnet", "overlaps network_door_subnet"),
+        (variables(docker_address_pools=[{"base": "10.213.0.0/16", "size": 24}]),
+         "docker_address_pools[0].base", "overlaps"),
+        (variables(docker_address_pools=[{"base": "10.99.0.0/16", "size": 12}]),
+         "docker_address_pools[0].size", "from 16 to 29"),
+        (variables(data_postgres_password=""), "data_postgres_password",
+         "data_postgres is true"),
+        (variables(traefik_certificate_key="x"), "traefik_certificate_key", "private key"),
+    ],
+)  # fmt: skip
+def test_rules(change: Change, path: str, words: str) -> None:
+    found = refusals(change)
+    assert set(found) == {path}
+    assert words in found[path]
+
+
+def test_some_service_has_a_port() -> None:
+    def change(values: dict[str, Any]) -> None:
+        worker = values["stack_services"]["worker"]
+        values.update(stack_services={"worker": worker}, stack_sizes={}, stack_commands=[])
+
+    assert set(refusals(change)) == {"stack_services"}
+
+
+def test_same_paths_on_other_domains_are_fine() -> None:
+    assert not refusals(service("frontend", paths=["/api"], domains=["a.example.com"]))
+
+
+def test_a_stack_without_our_postgres_needs_no_password() -> None:
+    assert not refusals(variables(data_postgres=False, data_postgres_password=""))
+
+
+def test_a_service_may_outlast_the_drain() -> None:
+    assert not refusals(service(stop_timeout=30))
+
+
+def test_a_bad_value_brings_no_second_problem() -> None:
+    """A value that is refused counts as there."""
+    assert set(refusals(service(port="80"))) == {"stack_services.backend.port"}
+    assert set(refusals(service(uid="x"))) == {"stack_services.backend.uid"}
+    assert set(refusals(service(paths="/"))) == {"stack_services.backend.paths"}
+    broken = {"static": {"owner": "x"}, "media": None}
+    expected = {"stack_volumes.static.owner", "stack_volumes.media"}
+    assert set(refusals(variables(stack_volumes=broken))) == expected
+    assert set(refusals(variables(stack_secrets={"django_secret_key": None}))) == {
+        "stack_secrets.django_secret_key"
+    }
+    assert set(refusals(variables(data_postgres_password="change-me"))) == {
+        "data_postgres_password"
+    }
+
+
+def test_roles_can_be_checked_apart() -> None:
+    host = {"host": SPECS["host"]}
+    assert validate(host, {"host_deploy_keys": GOOD["host_deploy_keys"], "stack_x": 1}) == []
+    stack = {"stack": SPECS["stack"]}
+    assert validate(stack, {name: GOOD[name] for name in SPECS["stack"]["main"]}) == []
+
+
+# A certificate and its key
+
+
+def make_pair() -> tuple[str, str]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "www.example.com")])
+    start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(start)
+        .not_valid_after(start + dt.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return certificate.public_bytes(pem).decode(), private.decode()
+
+
+def pair(certificate: str, key: str) -> Change:
+    return variables(traefik_certificate=certificate, traefik_certificate_key=key)
+
+
+def test_a_certificate_with_its_key_passes() -> None:
+    certificate, key = make_pair()
+    assert not refusals(pair(certificate, key))
+    assert not refusals(pair(certificate + make_pair()[0], key))
+
+
+def test_a_certificate_and_its_key_come_together() -> None:
+    certificate, key = make_pair()
+    assert "both or none" in refusals(pair(certificate, ""))["traefik_certificate_key"]
+    assert "both or none" in refusals(pair("", key))["traefik_certificate"]
+
+
+def test_a_key_of_another_certificate_is_refused() -> None:
+    found = refusals(pair(make_pair()[0], make_pair()[1]))
+    assert "does not belong to" in found["traefik_certificate_key"]
+
+
+def test_torn_files_are_refused() -> None:
+    certificate, key = make_pair()
+    torn = certificate.replace(certificate.splitlines()[2] + "\n", "")
+    assert "cannot be read" in refusals(pair(torn, key))["traefik_certificate"]
+    torn = key.replace(key.splitlines()[1] + "\n", "")
+    found = refusals(pair(certificate, torn))["traefik_certificate_key"]
+    assert "cannot be read" in found
+    assert key.splitlines()[2] not in found
+    assert set(refusals(pair(key, certificate))) == {
+        "traefik_certificate",
+        "traefik_certificate_key",
+    }
