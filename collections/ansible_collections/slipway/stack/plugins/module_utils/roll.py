@@ -92,7 +92,8 @@ class Roll:
             report = Report(old=serving if serving != release_id else None, new=release_id)
             try:
                 with self._timed(report, "start"):
-                    self._remove_strays({release_id, report.old})
+                    if serving != release_id:  # else the old one has to be drained first
+                        self._remove_strays({release_id, serving})
                     self._tag_images(manifest)
                     self._start(manifest)
                 with self._timed(report, "healthy"):
