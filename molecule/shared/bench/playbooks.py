@@ -1,0 +1,62 @@
+"""Run the shipped playbooks as the README says, and read how they ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bench.names import ROOT
+
+SECONDS: Final = 600
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run of ansible-playbook ended; `output` is what an operator saw."""
+
+    code: int
+    output: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended well."""
+        return self.code == 0
+
+    @property
+    def changed(self) -> int:
+        """The number of changed tasks on all hosts, from the recap."""
+        return sum(int(count) for count in re.findall(r"\bchanged=(\d+)", self.output))
+
+
+@dataclass(frozen=True)
+class Environment:
+    """An environment by its inventories, paths below the repository's root."""
+
+    inventories: tuple[str, ...]
+
+    def playbook(self, name: str, *options: str, **variables: Any) -> Run:
+        """Run a playbook from the repository's root and return how it ended, good or bad."""
+        command = [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            name,
+            *(word for inventory in self.inventories for word in ("-i", inventory)),
+            *options,
+            *(("--extra-vars", json.dumps(variables)) if variables else ()),
+        ]
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        return Run(done.returncode, done.stdout)
