@@ -61,7 +61,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         roots = [
             here / "roles",
             *map(Path, constants.DEFAULT_ROLES_PATH),
-            Path(__file__).parents[5] / "roles",
+            Path(__file__).parents[6] / "roles",
         ]
         for root in roots:
             if (root / role / "meta" / "argument_specs.yml").is_file():
