@@ -1,0 +1,112 @@
+"""Traefik as the roll sees it."""
+
+# ruff: noqa: ARG002 - a fake has the signatures of what it stands for
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.slipway.stack.plugins.module_utils import proxy as proxy_module
+from ansible_collections.slipway.stack.plugins.module_utils.proxy import (
+    TRAEFIK_GROUP,
+    Proxy,
+    publish_routes,
+    release_of,
+)
+from ansible_collections.slipway.stack.plugins.module_utils.release import ReleaseError
+
+from tests.unit.release.conftest import Chowned
+from tests.unit.release.fakes import NEW, OLD, routes_text
+
+
+@pytest.mark.parametrize(
+    ("stack", "service", "release_id"),
+    [
+        ("app", f"app-{OLD}-backend", OLD),
+        ("app", f"app-2-{OLD}-backend", None),
+        ("app-2", f"app-2-{OLD}-backend", OLD),
+        ("app", f"my-app-{OLD}-backend", None),
+        ("app", f"app-{OLD}", None),
+        ("app", "api@internal", None),
+        ("app", "app-backend", None),
+    ],
+)
+def test_a_service_belongs_to_a_release_of_exactly_one_stack(
+    stack: str, service: str, release_id: str | None
+) -> None:
+    assert release_of(stack, service) == release_id
+
+
+class Answering(Proxy):
+    """Traefik with given routers, each by name with the service that it leads to."""
+
+    def __init__(self, routers: dict[str, str], status: str = "enabled") -> None:
+        super().__init__("192.0.2.1")
+        self.routers = [
+            {"name": name, "service": service, "status": status}
+            for name, service in routers.items()
+        ]
+
+    def get(self, path: str) -> Any:
+        return self.routers
+
+
+def serves(routers: dict[str, str], *names: str, status: str = "enabled") -> bool:
+    return Answering(routers, status).serves("app", NEW, set(names))
+
+
+def test_a_release_serves_when_all_its_routers_lead_to_it() -> None:
+    routers = {
+        "app-backend-0@file": f"app-{NEW}-backend",
+        "app-frontend-0@file": f"app-{NEW}-frontend",
+        "app-2-backend-0@file": f"app-2-{OLD}-backend",
+        "api@internal": "api@internal",
+    }
+    assert serves(routers, "app-backend-0", "app-frontend-0")
+
+
+@pytest.mark.parametrize(
+    "routers",
+    [
+        {"app-a@file": f"app-{NEW}-a"},
+        {"app-a@file": f"app-{NEW}-a", "app-b@file": f"app-{OLD}-b"},
+        {"app-a@file": f"app-{NEW}-a", "app-b@file": f"app-{NEW}-b", "app-c@file": f"app-{NEW}-c"},
+        {"app-a@file": f"app-{NEW}-a", "app-b@docker": f"app-{NEW}-b"},
+        {},
+    ],
+    ids=["one is missing", "one leads to the old", "one too many", "another provider's", "none"],
+)
+def test_a_release_does_not_serve_while_its_routers_are_others(routers: dict[str, str]) -> None:
+    assert not serves(routers, "app-a", "app-b")
+
+
+def test_a_router_that_traefik_disabled_does_not_serve() -> None:
+    assert not serves({"app-a@file": f"app-{NEW}-a"}, "app-a", status="disabled")
+
+
+def test_an_api_that_does_not_answer_is_an_error_that_says_where_to_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(proxy_module, "API_PORT", 1)
+    with pytest.raises(ReleaseError, match=r"does not answer at 127\.0\.0\.1:1 .*docker logs"):
+        Proxy("127.0.0.1").get("/api/overview")
+
+
+def test_routes_are_published_for_traefik_alone_to_read(tmp_path: Path, chowned: Chowned) -> None:
+    path = tmp_path / "shop.yml"
+    publish_routes(path, routes_text(NEW))
+    assert path.read_text() == routes_text(NEW)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert chowned == {str(path): (-1, TRAEFIK_GROUP)}
+
+
+def test_routes_that_traefik_would_take_for_a_template_are_not_published(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yml"
+    path.write_text(routes_text(OLD))
+    with pytest.raises(ReleaseError, match=r"hold '\{\{'.*stack_domain"):
+        publish_routes(path, "rule: Host(`{{ env `PATH` }}`)")
+    assert path.read_text() == routes_text(OLD)
+    assert list(tmp_path.iterdir()) == [path]
