@@ -81,6 +81,8 @@ def without(name: str, field: str) -> Change:
          "stack_services.backend.environment.SLIPWAY_RELEASE", "set by Slipway"),
         (variables(stack_environment={"SLIPWAY_VERSION": "x"}),
          "stack_environment.SLIPWAY_VERSION", "set by Slipway"),
+        (service(environment={"PASSWORD_FILE": "/run/secrets/password"}),
+         "stack_services.backend.environment.PASSWORD_FILE", "a secret that the service does not"),
         (service(volumes={"static": "/a", "media": "/a:ro"}),
          "stack_services.backend.volumes.media", "taken by static"),
         (service(tmpfs=["/a"], volumes={"static": "/a"}), "stack_services.backend.volumes.static",

@@ -223,7 +223,7 @@ def test_bad_values_are_refused(spot: Spot) -> None:
         refused(put(spot.steps, value), spot.path)
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     spot=st.sampled_from(SPOTS),
     junk=st.recursive(

@@ -68,7 +68,7 @@ class Values:
 
 def near(name: object, known: Sequence[Any]) -> str:
     """Suggest the known name that is closest, as a sentence with a space before it."""
-    close = difflib.get_close_matches(str(name), [str(each) for each in known], n=1)
+    close = difflib.get_close_matches(str(name)[:100], [str(each) for each in known], n=1)
     return f" Did you mean {close[0]}?" if close else ""
 
 
@@ -216,6 +216,21 @@ def _environment(values: Values) -> Iterator[Problem]:
                 yield Problem(f"{place}.{name}", "is set by Slipway", "Take the line out.")
 
 
+def _secret_files(values: Values) -> Iterator[Problem]:
+    """Refuse to point a service at a secret that it does not have."""
+    for name, service in values.services.items():
+        for variable, value in service["environment"].items():
+            secret = value.removeprefix("/run/secrets/")
+            path = f"stack_services.{name}.environment.{variable}"
+            if secret not in (value, *service["secrets"]) and not values.broken(
+                f"stack_services.{name}.secrets"
+            ):
+                wrong = (
+                    f"points at {formats.quote(secret)}, a secret that the service does not have"
+                )
+                yield Problem(path, wrong, f"Add it to stack_services.{name}.secrets.")
+
+
 def _mounts(values: Values) -> Iterator[Problem]:
     """Refuse to mount one thing over another."""
     for name, service in values.services.items():
@@ -326,6 +341,7 @@ CROSS_CHECKS = (
     _replicas,
     _stop_timeouts,
     _environment,
+    _secret_files,
     _mounts,
     _aliases,
     _subnets,

@@ -148,25 +148,27 @@ _KINDS: dict[str, str] = {
 }
 
 
-def kind_of(value: object) -> str:
+# A bool is an int to Python, so it comes first.
+_TYPES: tuple[tuple[str, type | tuple[type, ...]], ...] = (
+    ("true or false", bool),
+    ("a whole number", int),
+    ("a number", float),
+    ("a string", str),
+    ("a mapping", Mapping),
+    ("a list", (list, tuple)),
+)
+
+
+def _kind_of(value: object) -> str:
     """Name the kind of a value as people do: "a string", "a list", ..."""
-    # A bool is an int to Python, so it comes first.
-    kinds: tuple[tuple[str, type | tuple[type, ...]], ...] = (
-        ("true or false", bool),
-        ("a whole number", int),
-        ("a number", float),
-        ("a string", str),
-        ("a mapping", Mapping),
-        ("a list", (list, tuple)),
-    )
-    for name, types in kinds:
+    for name, types in _TYPES:
         if isinstance(value, types):
             return name
     return "null" if value is None else "a value of another kind"
 
 
 def _fits(wanted: str, value: object) -> bool:
-    kind = kind_of(value)
+    kind = _kind_of(value)
     if wanted == "float":
         return kind in ("a whole number", "a number")
     return kind == _KINDS[wanted]
@@ -207,7 +209,7 @@ class _Checker:
             self._add(place, "is null, it has no value", cure)
             return False
         shown = f" ({formats.quote(str(value))})" if _may_show(place, value) else ""
-        wrong = f"must be {_KINDS[wanted]}, not {kind_of(value)}{shown}"
+        wrong = f"must be {_KINDS[wanted]}, not {_kind_of(value)}{shown}"
         self._add(place, wrong, _kind_cure(place, option, value))
         return False
 
@@ -246,7 +248,7 @@ class _Checker:
             where = place.key(key)
             if not isinstance(key, str):
                 self._add(
-                    where, f"has a name that is {kind_of(key)}", "Put quotes around the name."
+                    where, f"has a name that is {_kind_of(key)}", "Put quotes around the name."
                 )
             elif len(key) > keys.key.longest or not keys.key.accepts(key):
                 self._add(where, f"is not {keys.key.name}", keys.key.cure)
@@ -272,7 +274,7 @@ class _Checker:
                 if isinstance(key, str):
                     self._free(place.key(key), inner)
                 else:
-                    wrong = f"has a name that is {kind_of(key)}"
+                    wrong = f"has a name that is {_kind_of(key)}"
                     self._add(place.key(key), wrong, "Put quotes around the name.")
         elif isinstance(value, list | tuple):
             for index, inner in enumerate(value):
