@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.slipway.stack.plugins.module_utils import formats
+from ansible_collections.slipway.stack.plugins.module_utils import definition, formats
 from ansible_collections.slipway.stack.plugins.module_utils.validation import (
     Problem,
     Unrenderable,
@@ -472,3 +472,15 @@ def test_normalise_service_fills_nested_defaults() -> None:
     filled["paths"].append("/x")
     assert normalise_service(options, service)["paths"] == ["/"]
     assert normalise_service(options, filled) == filled
+
+
+def test_the_renderer_has_the_same_defaults() -> None:
+    stack = SPECS["stack"]
+    service = normalise_service(stack["service"], {})
+    for name in set(stack["service"]) - set(service) - {"image"}:
+        service[name] = None
+    service["health"]["host"] = ""
+    assert service == definition.SERVICE_DEFAULTS
+    commands = stack["main"]["stack_commands"]["options"]
+    assert normalise_service(commands, {}) == definition.COMMAND_DEFAULTS
+    assert normalise_service(stack["volume"], {}) == definition.VOLUME_DEFAULTS
