@@ -1,0 +1,68 @@
+# Everything here also works by hand: see CONTRIBUTING.md. `make` alone lists the targets.
+
+UV_VERSION := 0.13.9
+# Python that pyenv keeps off PATH: last, so that it only fills gaps.
+empty :=
+PYENV := $(subst $(empty) ,:,$(wildcard $(HOME)/.pyenv/versions/*/bin))
+export PATH := $(CURDIR)/.venv/bin:$(PATH):$(PYENV)
+export PYTHONPATH := molecule/shared
+
+UV := $(shell uv --version > /dev/null 2>&1 && echo uv || echo .tools/bin/uv)
+BENCH := .venv/bin/python -m bench
+SCENARIOS := $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+.PHONY: demo
+demo: .venv/.synced ## a throw-away server with the sample application, at https://demo.slipway.localhost:8443/
+	@$(BENCH) demo
+
+.PHONY: demo-deploy
+demo-deploy: .venv/.synced ## deploy what lies in example/ to the demo: make demo-deploy VERSION=2
+	@test -n "$(VERSION)" || { echo "Say which version: make demo-deploy VERSION=2"; exit 1; }
+	@$(BENCH) demo-deploy "$(VERSION)"
+
+.PHONY: demo-down
+demo-down: .venv/.synced ## remove the demo's server, keep images and caches
+	@$(BENCH) demo-down
+
+.PHONY: test
+test: lint unit molecule ## everything that CI asks for
+
+.PHONY: lint
+lint: .venv/.synced ## linters and types
+	ruff check .
+	ruff format --check .
+	mypy
+	yamllint --strict .
+	ansible-lint --offline --strict
+	hadolint $$(find example molecule -name Dockerfile)
+
+.PHONY: unit
+unit: .venv/.synced ## tests that need no server
+	pytest --quiet tests/unit
+
+.PHONY: molecule
+molecule: $(addprefix molecule-,$(SCENARIOS)) ## tests on real servers
+
+.PHONY: $(addprefix molecule-,$(SCENARIOS))
+$(addprefix molecule-,$(SCENARIOS)): molecule-%: .venv/.synced
+	molecule test --scenario-name $*
+
+.PHONY: clean
+clean: .venv/.synced ## remove all that the demo and the tests made
+	@$(BENCH) clean
+
+# The tools as uv.lock pins them.
+.venv/.synced: pyproject.toml uv.lock | $(filter-out uv,$(UV))
+	$(UV) sync --locked --quiet
+	@touch $@
+
+# Where there is no uv: a private one, by pip.
+.tools/bin/uv:
+	@python3 -m venv .tools > /dev/null 2>&1 \
+	  || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -qq python3-venv && python3 -m venv --clear .tools; } \
+	  || { rm -rf .tools; echo "Install Python's venv first: sudo apt-get install python3-venv"; exit 1; }
+	.tools/bin/pip install --quiet "uv==$(UV_VERSION)"

@@ -1,0 +1,55 @@
+"""The bench's commands: ``PYTHONPATH=molecule/shared python -m bench --help``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from bench import cleaning, demo, engine
+from bench.shell import BenchError
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    whole = argparse.ArgumentParser(prog="bench", description=__doc__)
+    commands = whole.add_subparsers(dest="command", required=True)
+    commands.add_parser("engine", help="have a Docker Engine that answers")
+    prepare = commands.add_parser("prepare", help="have images, registry and keys")
+    prepare.add_argument(
+        "certificates",
+        nargs="*",
+        metavar="DOMAIN[,DOMAIN…]",
+        help="sign a certificate for these domains",
+    )
+    publish = commands.add_parser("publish", help="build and push the sample application")
+    publish.add_argument("version")
+    commands.add_parser("demo", help="bring the demo up")
+    deploy = commands.add_parser("demo-deploy", help="build, push and deploy a version")
+    deploy.add_argument("version")
+    commands.add_parser("demo-down", help="remove the demo's server")
+    commands.add_parser("clean", help="remove all that the bench made")
+    return whole
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; say what is wrong in one message when it fails."""
+    given = parser().parse_args(arguments)
+    actions = {
+        "engine": engine.ensure,
+        "prepare": lambda: demo.prepare([names.split(",") for names in given.certificates]),
+        "publish": lambda: demo.publish(given.version),
+        "demo": demo.up,
+        "demo-deploy": lambda: demo.release(given.version),
+        "demo-down": demo.down,
+        "clean": cleaning.everything,
+    }
+    try:
+        actions[given.command]()
+    except BenchError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,51 @@
+"""Run the builder: a server with an engine of its own, whose build cache outlives it."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+
+from bench import hosts
+from bench.engine import client, docker, exists
+from bench.names import BUILDER, LABEL, NETWORK
+from bench.shell import step, succeeds, wait_until
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    """Return a tar archive of the files, all of them root's."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return target.getvalue()
+
+
+def is_current(image: str) -> bool:
+    """Say whether the builder that exists was made from this image."""
+    if not exists("container", BUILDER):
+        return False
+    return docker("inspect", "--format={{.Config.Image}}", BUILDER).strip() == image
+
+
+def ensure(image: str, *, mirror: bool) -> None:
+    """Leave with a builder whose engine answers."""
+    if is_current(image) and succeeds([client(), "exec", BUILDER, "docker", "info"]):
+        return
+    with step("Start the builder"):
+        if not is_current(image):
+            if exists("container", BUILDER):
+                docker("rm", "--force", BUILDER)
+            chosen = hosts.this_machine()
+            docker(
+                *("create", f"--name={BUILDER}", f"--hostname={BUILDER}", f"--label={LABEL}=1"),
+                *(f"--network={NETWORK}", *hosts.run_options(chosen)),
+                *(f"--volume={BUILDER}:/var/lib/docker", image, *chosen.command),
+            )
+            options = json.dumps(hosts.daemon_options(mirror=mirror)).encode()
+            docker("cp", "-", f"{BUILDER}:/etc/docker", data=archive({"daemon.json": options}))
+        docker("start", BUILDER)
+        ready = [client(), "exec", BUILDER, "docker", "info"]
+        wait_until("The builder's engine answers", ready, seconds=60)

@@ -1,0 +1,157 @@
+"""The demo: a throw-away server, provisioned and deployed with the shipped playbooks."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from bench import application, builder, ca, engine, hosts, images, registry
+from bench.names import BUILDER, FACTS, ROOT
+from bench.shell import BenchError, run, say, step
+from bench.visitor import Visitor
+
+INVENTORY: Final = "inventories/demo"
+DOMAIN: Final = "demo.slipway.localhost"
+HTTPS_PORT: Final = 8443
+ADDRESS: Final = f"https://{DOMAIN}:{HTTPS_PORT}/"
+FIRST_VERSION: Final = "1"
+
+
+def prepare(certificates: Sequence[Sequence[str]] = ()) -> dict[str, str]:
+    """Make what every server on the bench needs; return the images' names."""
+    engine.ensure()
+    hosts.ensure_key()
+    for domains in certificates:
+        ca.ensure_certificate(domains)
+    made = images.ensure()
+    registry.ensure(made["registry"])
+    registry.push_stand_ins(made)
+    hosts.write_facts(made, mirror=images.source() == "built")
+    return made
+
+
+def publish(version: str) -> None:
+    """Build the sample application as this version and push it to the bench's registry."""
+    made = prepare()
+    builder.ensure(made["builder"], mirror=images.source() == "built")
+    application.publish(version)
+
+
+def playbook(name: str, *options: str, log: str) -> str:
+    """Run a playbook on the demo's inventory from the repository's root."""
+    program = Path(sys.executable).with_name("ansible-playbook")
+    settings = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    command = [program, name, "-i", INVENTORY, *options]
+    return run(command, log=log, environment=settings, folder=ROOT)
+
+
+def side_by_side(*works: Callable[[], object]) -> None:
+    """Do the works at the same time; raise the first one's error when any fails."""
+    with ThreadPoolExecutor(len(works)) as pool:
+        for future in [pool.submit(work) for work in works]:
+            future.result()
+
+
+def provision() -> None:
+    """Make the demo's server ready for deploys."""
+    with step("Provision the server"):
+        playbook("playbooks/provision.yml", log="provision")
+
+
+def deploy(version: str) -> None:
+    """Roll the demo to a version, and look at it as a visitor."""
+    with step(f"Deploy version {version}"):
+        output = playbook("deploy.yml", "-e", json.dumps({"stack_version": version}), log="deploy")
+    for line in report(output):
+        say(f"     {line}")
+    check(version)
+
+
+def report(output: str) -> list[str]:
+    """Return the lines of a play in which the deploy says what it proved."""
+    return [line.strip() for line in output.splitlines() if " lost" in line][-1:]
+
+
+def check(version: str) -> None:
+    """Ask for the page, the version and a write, and compare the answers."""
+    with step("Ask for the page, the version, and write a note"):
+        visitor = Visitor(DOMAIN, HTTPS_PORT)
+        visitor.session.headers["Host"] = f"{DOMAIN}:{HTTPS_PORT}"
+        visitor.session.headers["Origin"] = ADDRESS.rstrip("/")
+        page = visitor.get("/")
+        if page.status_code != 200 or "<html" not in page.text.lower():  # noqa: PLR2004
+            raise BenchError(f"{ADDRESS} answers {page.status_code}, not the page")
+        serves = visitor.get("/version").json()
+        if serves.get("version") != version:
+            raise BenchError(f"{ADDRESS}version answers {serves}, not version {version}")
+        text = f"The demo was here: {time.time_ns()}"
+        visitor.write_note(text)
+        if text not in visitor.notes():
+            raise BenchError("the note that was written is not among the notes that are read")
+
+
+def up() -> None:
+    """Bring the demo up from nothing; what exists is kept."""
+    began = time.monotonic()
+    made = prepare([[DOMAIN]])
+
+    def serve() -> None:
+        with step("Create the server"):
+            playbook("molecule/shared/create.yml", log="create")
+        provision()
+
+    def supply() -> None:
+        builder.ensure(made["builder"], mirror=images.source() == "built")
+        application.publish(FIRST_VERSION)
+
+    side_by_side(serve, supply)
+    deploy(FIRST_VERSION)
+    say(farewell(time.monotonic() - began))
+
+
+def farewell(seconds: float) -> str:
+    """Return what the demo's reader may want to do next."""
+    authority = ca.AUTHORITY.relative_to(ROOT)
+    return f"""
+The demo serves at {ADDRESS} (after {seconds:.0f} s).
+
+Your browser does not know its certificate authority, {authority}:
+  curl --cacert {authority} --connect-to ::127.0.0.1: {ADDRESS}version
+  browser: import that file as an authority, and remove it when you are done
+{tunnel_advice()}
+Next:
+  make demo-deploy VERSION=2   change something in example/ before it, and watch the page
+  make demo-down               remove the server; images and build caches stay for the next time"""
+
+
+def tunnel_advice() -> str:
+    """Return how to reach the demo from another machine, when this one was reached over SSH."""
+    if "SSH_CONNECTION" not in os.environ:
+        return ""
+    return f"  from your own machine: ssh -L {HTTPS_PORT}:127.0.0.1:{HTTPS_PORT} <this machine>\n"
+
+
+def release(version: str) -> None:
+    """Build, push and deploy another version of what now lies in example/."""
+    if not FACTS.exists():
+        raise BenchError("There is no demo to deploy to: run `make demo` first")
+    publish(version)
+    deploy(version)
+    say(f"\nVersion {version} serves at {ADDRESS}")
+
+
+def down() -> None:
+    """Remove the demo's server and stop the builder; keep images and build caches."""
+    if not engine.answers():
+        say("No engine runs, so no demo does.")
+        return
+    with step("Remove the server"):
+        playbook("molecule/shared/destroy.yml", log="destroy")
+    if engine.exists("container", BUILDER):
+        engine.docker("stop", BUILDER)

@@ -1,0 +1,235 @@
+"""Build the bench's images: the server, the builder, the registry, and stand-ins for public ones.
+
+An image is named by a hash over everything it is made from, so it is built once. Where a public
+registry answers, the base is debian:trixie-slim and nothing stands in for anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from bench.engine import client, docker, exists, install_packages
+from bench.names import IMAGE_FOLDERS, LABEL, LOGS, PREFIX, STATE
+from bench.shell import BenchError, step
+
+Source = Literal["public", "built"]
+
+SWITCH: Final = "SLIPWAY_BASE_IMAGES"
+REMEMBERED: Final = STATE / "base-images"
+PUBLIC_BASE: Final = "debian:trixie-slim"
+AUTHORITIES: Final = Path("/usr/local/share/ca-certificates")
+AT_ONCE: Final = 2
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One folder under molecule/shared/images, and what to build it with."""
+
+    name: str
+    base: str = "base"
+    tools: str | None = None  # the image that a first stage runs in
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    stands_for: str | None = None
+
+
+TRAEFIK: Final = "3.7.15"
+NODE: Final = {
+    "NODE_VERSION": "22.23.3",
+    "NPM_VERSION": "10.9.9",
+    "COREPACK_VERSION": "0.36.0",
+}
+RECIPES: Final[tuple[Recipe, ...]] = (  # what others wait for comes first
+    Recipe("host"),
+    Recipe("builder", base="host"),
+    Recipe("registry"),
+    Recipe("python", stands_for="python:3.13-slim"),
+    Recipe("node", arguments=NODE, stands_for="node:22-slim"),
+    Recipe("postgres", stands_for="postgres:17"),
+    Recipe(
+        "traefik",
+        tools="python",
+        arguments={"TRAEFIK_VERSION": TRAEFIK},
+        stands_for=f"traefik:v{TRAEFIK}",
+    ),
+    Recipe("nginx", stands_for="nginx:1.29"),
+)
+
+
+def public_registry_answers(seconds: float = 4) -> bool:
+    """Ask Docker Hub's registry; its "401, log in first" is an answer."""
+    try:
+        urllib.request.urlopen("https://registry-1.docker.io/v2/", timeout=seconds).close()  # noqa: S310
+    except urllib.error.HTTPError as answer:
+        return answer.code == 401  # noqa: PLR2004
+    except OSError:
+        return False
+    return True
+
+
+def source() -> Source:
+    """Say where base images come from: the switch, what was found before, or Docker Hub itself."""
+    wanted = os.environ.get(SWITCH)
+    if wanted is None and REMEMBERED.exists():
+        wanted = REMEMBERED.read_text().strip()
+    if wanted is None:
+        wanted = "public" if public_registry_answers() else "built"
+        STATE.mkdir(mode=0o700, exist_ok=True)
+        REMEMBERED.write_text(wanted + "\n")
+    if wanted == "public":
+        return "public"
+    if wanted == "built":
+        return "built"
+    raise BenchError(f"{SWITCH} is {wanted!r}: say public or built, or leave it unset")
+
+
+def digest(*parts: bytes) -> str:
+    """Return twelve hex digits over the parts, which cannot run into each other."""
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(len(part).to_bytes(8, "big") + part)
+    return whole.hexdigest()[:12]
+
+
+def folder_parts(folder: Path) -> list[bytes]:
+    """Return the names and contents of a folder's files, in one order everywhere."""
+    parts = []
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        parts += [file.relative_to(folder).as_posix().encode(), file.read_bytes()]
+    return parts
+
+
+def authorities(folder: Path = AUTHORITIES) -> list[Path]:
+    """Return the certificate authorities that this machine trusts besides Debian's."""
+    return sorted(folder.glob("*.crt")) if folder.is_dir() else []
+
+
+def build_arguments(recipe: Recipe, found: Mapping[str, str]) -> dict[str, str]:
+    """Return the Dockerfile's arguments; `found` holds the names of the images made before."""
+    arguments = {"BASE": found[recipe.base], **recipe.arguments}
+    if recipe.tools is not None:
+        arguments["TOOLS"] = found[recipe.tools]
+    return arguments
+
+
+def tags(recipes: Sequence[Recipe], base: str, folders: Path = IMAGE_FOLDERS) -> dict[str, str]:
+    """Return each recipe's image name; a parent's name is among the inputs of its children."""
+    found = {"base": base}
+    for recipe in recipes:
+        given = [f"{key}={value}" for key, value in build_arguments(recipe, found).items()]
+        key = digest(*map(str.encode, given), *folder_parts(folders / recipe.name))
+        found[recipe.name] = f"{PREFIX}/{recipe.name}:{key}"
+    return found
+
+
+def wanted_recipes(origin: Source) -> tuple[Recipe, ...]:
+    """Return what to build: stand-ins only where the real images cannot be had."""
+    return tuple(one for one in RECIPES if origin == "built" or one.stands_for is None)
+
+
+def run_ordered(
+    recipes: Sequence[Recipe], work: Callable[[Recipe], None], at_once: int = AT_ONCE
+) -> None:
+    """Do the work for every recipe, a few at a time, each after its base; first failure wins."""
+    waiting = list(recipes)
+    running: dict[Future[None], Recipe] = {}
+    done = {"base"}
+    with ThreadPoolExecutor(at_once) as pool:
+        while waiting or running:
+            ready = [one for one in waiting if {one.base, one.tools or one.base} <= done][: at_once - len(running)]
+            for one in ready:
+                waiting.remove(one)
+                running[pool.submit(work, one)] = one
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                done.add(running.pop(future).name)
+                future.result()
+
+
+MAKE_ROOT: Final = (
+    *("mmdebstrap", "--quiet", "--variant=minbase", "--format=tar"),
+    "--include=ca-certificates,python3",
+    "--dpkgopt=force-unsafe-io",
+    *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "locale", "man")),
+    *("trixie", "-"),
+)
+
+
+def import_root(tag: str) -> None:
+    """Make a Debian 13 root file system from Debian's archive and import it as an image."""
+    if shutil.which("mmdebstrap") is None:
+        install_packages("mmdebstrap", "debian-archive-keyring")
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with (LOGS / "mmdebstrap.log").open("ab") as log:
+        making = subprocess.Popen(MAKE_ROOT, stdout=subprocess.PIPE, stderr=log)
+        taking = subprocess.run(
+            [client(), "import", "--change", f"LABEL {LABEL}=1", "-", tag],
+            stdin=making.stdout,
+            capture_output=True,
+            check=False,
+        )
+        if making.wait() != 0:
+            raise BenchError(f"mmdebstrap failed: see {LOGS / 'mmdebstrap.log'}")
+    if taking.returncode != 0:
+        raise BenchError(f"`docker import` failed: {taking.stderr.decode(errors='replace')}")
+
+
+def build(folder: Path, tag: str, arguments: Mapping[str, str], log: str) -> None:
+    """Build one Dockerfile; the machine's own network, since its name server may need it."""
+    given = [f"--build-arg={key}={value}" for key, value in arguments.items()]
+    docker(
+        *("build", "--quiet", "--network=host", f"--label={LABEL}=1", f"--tag={tag}"),
+        *(*given, folder),
+        log=log,
+    )
+
+
+def ensure_base(origin: Source) -> str:
+    """Return the name of the base image, made if it is missing."""
+    extra = authorities()
+    parts = [part for file in extra for part in (file.name.encode(), file.read_bytes())]
+    key = digest(origin.encode(), *map(str.encode, MAKE_ROOT), *folder_parts(IMAGE_FOLDERS / "base"), *parts)
+    tag = f"{PREFIX}/base:{key}"
+    if exists("image", tag):
+        return tag
+    root = PUBLIC_BASE
+    if origin == "built":
+        root = f"{PREFIX}/root:{digest(' '.join(MAKE_ROOT).encode())}"
+        if not exists("image", root):
+            with step("Make a Debian 13 root file system"):
+                import_root(root)
+    with step("Build image base"), tempfile.TemporaryDirectory() as context:
+        shutil.copytree(IMAGE_FOLDERS / "base", context, dirs_exist_ok=True)
+        Path(context, "authorities").mkdir()
+        for file in extra:
+            shutil.copy(file, Path(context, "authorities", file.name))
+        Path(context, "authorities", "none").touch()  # COPY wants at least one file
+        build(Path(context), tag, {"BASE": root}, log="image-base")
+    return tag
+
+
+def ensure() -> dict[str, str]:
+    """Build what is missing; return each recipe's image name by the recipe's name."""
+    origin = source()
+    recipes = wanted_recipes(origin)
+    found = tags(recipes, ensure_base(origin))
+
+    def make(recipe: Recipe) -> None:
+        tag = found[recipe.name]
+        if not exists("image", tag):
+            with step(f"Build image {recipe.name}"):
+                arguments = build_arguments(recipe, found)
+                build(IMAGE_FOLDERS / recipe.name, tag, arguments, log=f"image-{recipe.name}")
+
+    run_ordered(recipes, make)
+    return found
