@@ -1,0 +1,238 @@
+"""The rendered files of production and staging: valid, and different only where they should be."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+import sysconfig
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.slipway.stack.plugins.module_utils.release import StackDirectory
+
+from tests.templates.rendering import (
+    ENVIRONMENTS,
+    FILLED,
+    RELEASE_ID,
+    differences,
+    rendered,
+)
+
+ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
+
+both = pytest.mark.parametrize("environment", ENVIRONMENTS)
+
+
+def between(kind: str) -> dict[str, tuple[Any, Any]]:
+    """Return what differs between the two environments beside names, domain and subnet."""
+    here, there = (rendered(environment) for environment in ENVIRONMENTS)
+    return differences(here.neutral(kind), there.neutral(kind))
+
+
+# valid ------------------------------------------------------------------------------------------
+
+
+def compose_config(directory: Path, text: str) -> dict[str, Any]:
+    """Have Docker Compose check a file, and return it as Compose understands it."""
+    (directory / "compose.yml").write_text(text)
+    beside_python = Path(sysconfig.get_path("scripts")) / "docker-compose"
+    binary = str(beside_python) if beside_python.exists() else shutil.which("docker-compose")
+    assert binary, "docker-compose is missing: run `uv sync`"
+    done = subprocess.run(
+        [binary, "--file", "compose.yml", "--profile", "*", "config", "--format", "json"],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@both
+def test_compose_takes_the_release_as_it_is_meant(tmp_path: Path, environment: str) -> None:
+    text = rendered(environment).compose
+    meant = yaml.safe_load(text)
+    for secret in meant["secrets"].values():
+        path = tmp_path / secret["file"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    understood = compose_config(tmp_path, text)
+    assert understood["name"] == meant["name"]
+    assert set(understood["services"]) == set(meant["services"])
+    for name, service in understood["services"].items():
+        given = {key: value.replace("$$", "$") for key, value in service["environment"].items()}
+        assert given == meant["services"][name]["environment"]
+        assert "ports" not in service
+        assert "build" not in service
+
+
+@both
+def test_compose_takes_the_data_project_as_it_is_meant(tmp_path: Path, environment: str) -> None:
+    understood = compose_config(tmp_path, rendered(environment).data)
+    assert set(understood["services"]) == {"postgres"}
+    assert "ports" not in understood["services"]["postgres"]
+
+
+@both
+def test_the_routes_name_the_release_where_the_host_looks_for_it(
+    tmp_path: Path, environment: str
+) -> None:
+    directory = StackDirectory(tmp_path, environment)
+    directory.dynamic.mkdir(parents=True)
+    directory.routes.write_text(rendered(environment).routes)
+    assert directory.serving() == RELEASE_ID
+
+
+@both
+@pytest.mark.parametrize("kind", ["compose", "routes", "data"])
+def test_no_file_that_others_may_read_holds_a_secret(environment: str, kind: str) -> None:
+    text = getattr(rendered(environment), kind).replace("$$", "$")
+    assert not [value for value in FILLED.values() if isinstance(value, str) and value in text]
+
+
+@both
+def test_secrets_reach_the_host_as_one_word_for_their_readers_alone(environment: str) -> None:
+    found = json.loads(base64.b64decode(rendered(environment).secrets))
+    assert found["services"] == {
+        "backend": {
+            "uid": 10001,
+            "values": {
+                "django_secret_key": FILLED["vault_django_secret_key"],
+                "database_password": FILLED["vault_postgres_password"],
+            },
+        }
+    }
+    guarded = f"team:{FILLED['vault_team_password_hash']}"
+    assert found["users"] == (guarded if environment == "staging" else "")
+
+
+@both
+def test_the_word_of_secrets_does_not_depend_on_the_order_of_the_inventory(
+    environment: str,
+) -> None:
+    text = base64.b64decode(rendered(environment).secrets).decode()
+    assert text == json.dumps(json.loads(text), sort_keys=True)
+
+
+@both
+def test_no_placeholder_is_left(environment: str) -> None:
+    files = rendered(environment)
+    assert "change-me" not in files.compose + files.routes + files.data
+
+
+# different ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["compose", "routes", "data"])
+def test_no_environment_names_the_other(kind: str) -> None:
+    for environment, other in (ENVIRONMENTS, reversed(ENVIRONMENTS)):
+        files, others = rendered(environment), rendered(other)
+        text = getattr(files, kind)
+        assert others.name not in text
+        assert f"`{others.model['domain']}`" not in text
+        subnet = IPv4Network(files.model["subnet"])
+        found = set(map(IPv4Address, ADDRESS.findall(text))) - {IPv4Address("127.0.0.1")}
+        assert found
+        assert all(address in subnet for address in found)
+
+
+def test_projects_containers_networks_and_volumes_have_names_of_their_own() -> None:
+    def names(environment: str) -> set[str]:
+        files = rendered(environment)
+        found: set[str] = set()
+        for text in (files.compose, files.data):
+            project = yaml.safe_load(text)
+            found |= {project["name"]}
+            found |= {one["name"] for one in project["networks"].values()}
+            found |= {one["name"] for one in project.get("volumes", {}).values()}
+            found |= {
+                one["container_name"]
+                for one in project["services"].values()
+                if "container_name" in one
+            }
+        return found
+
+    assert not names("production") & names("staging")
+
+
+def test_routers_services_and_middlewares_have_names_of_their_own() -> None:
+    here, there = (yaml.safe_load(rendered(one).routes)["http"] for one in ENVIRONMENTS)
+    for kind in here:
+        assert not set(here[kind]) & set(there[kind])
+
+
+def test_the_compose_files_differ_in_sizes_and_hosts_and_in_nothing_else() -> None:
+    backend = ["backend-1", "migrate", "collectstatic"]
+    assert set(between("compose")) == {
+        # Two replicas of each service in production, one in staging …
+        "services.backend-2",
+        "services.frontend-2",
+        # … so that the frontend's addresses begin later.
+        "services.frontend-1.networks.edge.ipv4_address",
+        *(f"services.{name}.mem_limit" for name in backend),
+        *(f"services.{name}.cpus" for name in backend),
+        *(f"services.{name}.environment.DJANGO_ALLOWED_HOSTS" for name in backend),
+    }
+
+
+def test_production_is_the_larger_one() -> None:
+    found = between("compose")
+    assert found["services.backend-2"][1] is None
+    assert found["services.frontend-2"][1] is None
+    assert found["services.backend-1.cpus"][0] > found["services.backend-1.cpus"][1]
+
+
+def test_a_second_replica_differs_from_the_first_in_name_and_address_alone() -> None:
+    services = yaml.safe_load(rendered("production").compose)["services"]
+    for name in ("backend", "frontend"):
+        assert set(differences(services[f"{name}-1"], services[f"{name}-2"])) == {
+            "container_name",
+            "networks.edge.ipv4_address",
+        }
+
+
+def test_the_routes_differ_in_hosts_replicas_and_protection_and_in_nothing_else() -> None:
+    found = between("routes")
+    routers = {path.removesuffix(".rule") for path in found if path.endswith(".rule")}
+    assert routers == {
+        f"http.routers.<stack>-{name}"
+        for name in ("backend-0", "backend-1", "backend-2", "frontend-0")
+    }
+    assert set(found) == {
+        *(f"{router}.rule" for router in routers),
+        *(f"{router}.middlewares" for router in routers),
+        *(
+            f"http.services.<stack>-{RELEASE_ID}-{name}.loadBalancer.servers"
+            for name in ("backend", "frontend")
+        ),
+        "http.middlewares.<stack>-headers.headers.customResponseHeaders.X-Robots-Tag",
+        "http.middlewares.<stack>-users",
+    }
+
+
+def test_staging_alone_is_hidden_and_guarded() -> None:
+    found = between("routes")
+    robots = "http.middlewares.<stack>-headers.headers.customResponseHeaders.X-Robots-Tag"
+    assert found[robots] == (None, "noindex, nofollow")
+    assert found["http.middlewares.<stack>-users"][0] is None
+    chain = found["http.routers.<stack>-frontend-0.middlewares"]
+    assert chain == (["<stack>-headers"], ["<stack>-headers", "<stack>-users"])
+
+
+def test_the_rules_differ_in_the_aliases_alone() -> None:
+    for path, (here, there) in between("routes").items():
+        if path.endswith(".rule"):
+            assert here.replace(" || Host(`www.<domain>`)", "") == there
+
+
+def test_the_data_projects_differ_in_sizes_and_in_nothing_else() -> None:
+    assert set(between("data")) == {"services.postgres.mem_limit", "services.postgres.cpus"}
