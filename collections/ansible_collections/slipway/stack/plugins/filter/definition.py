@@ -35,6 +35,18 @@ def secrets_filter(model: dict[str, Any], secrets: dict[str, str]) -> dict[str, 
     }
 
 
+def commands_filter(model: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the names and timeouts of the commands, by when they run and in their order."""
+    return {
+        when: [
+            {"name": command["name"], "timeout": command["timeout"]}
+            for command in commands_of(model)
+            if command["when"] == when
+        ]
+        for when in ("before", "after")
+    }
+
+
 class FilterModule:
     """Make the filters known to Ansible."""
 
@@ -45,6 +57,6 @@ class FilterModule:
             "compose_definition": compose_filter,
             "routes_definition": routes_filter,
             "secrets_by_service": secrets_filter,
-            "complete_commands": commands_of,
+            "commands_by_time": commands_filter,
             "complete_volumes": volumes_of,
         }

@@ -56,9 +56,7 @@ def run_command(
 def _run(engine: Engine, path: Path, container: str, name: str, timeout: int) -> str:
     """Run the command to its end; say how it failed, or nothing."""
     try:
-        engine.compose(
-            path, "run", "--detach", "--no-deps", "--pull", "never", "--name", container, name
-        )
+        engine.compose(path, "run", "--detach", "--no-deps", "--name", container, name)
     except EngineError as error:
         return f"could not start: {error}"
     try:

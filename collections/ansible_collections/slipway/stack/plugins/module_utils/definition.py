@@ -8,7 +8,6 @@ fingerprint is taken over, so nothing in here may depend on time or on the host.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -97,7 +96,7 @@ def container_name(stack: str, release_id: str, service: str, replica: int) -> s
 
 def service_with_defaults(service: dict[str, Any], size: dict[str, Any] | None) -> dict[str, Any]:
     """Fill in what the inventory left out; the environment's size beats the service's own."""
-    filled = copy.deepcopy(SERVICE_DEFAULTS) | copy.deepcopy(service) | (size or {})
+    filled = SERVICE_DEFAULTS | service | (size or {})
     filled["health"] = SERVICE_DEFAULTS["health"] | service.get("health", {})
     return filled
 

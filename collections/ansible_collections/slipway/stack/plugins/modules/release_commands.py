@@ -1,13 +1,14 @@
-"""Run one of a release's commands; see DOCUMENTATION."""
+"""Run a release's commands; see DOCUMENTATION."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: release_command
-short_description: Run a command in a container of a new release
+module: release_commands
+short_description: Run commands in containers of a release, one after the other
 description:
-  - Runs a one-shot service of the release's compose file to its end, such as the migrations.
-  - When it fails, the release is marked as failed and what serves goes on serving.
+  - Runs one-shot services of the release's compose file to their end, such as the migrations.
+  - The first that fails ends it. Before the switch the release is then marked as failed and what
+    serves goes on serving.
 options:
   host_directory:
     description: The directory that holds everything of this project on the host.
@@ -21,14 +22,20 @@ options:
     description: The release's id.
     type: str
     required: true
-  name:
-    description: The command's name in C(stack_commands).
-    type: str
+  commands:
+    description: The commands in their order.
+    type: list
+    elements: dict
     required: true
-  timeout:
-    description: Seconds that the command may take; then it is ended.
-    type: int
-    required: true
+    suboptions:
+      name:
+        description: The command's name in C(stack_commands).
+        type: str
+        required: true
+      timeout:
+        description: Seconds that the command may take; then it is ended.
+        type: int
+        required: true
   fatal:
     description: Whether a failure fails the release; false for what runs after the switch.
     type: bool
@@ -43,18 +50,18 @@ author: Slipway
 
 EXAMPLES = r"""
 - name: Apply the migrations
-  slipway.stack.release_command:
+  slipway.stack.release_commands:
     host_directory: /srv/slipway
     stack: production
     release: 20261122-101500-4f3a9c1e
-    name: migrate
-    timeout: 600
+    commands:
+      - {name: migrate, timeout: 600}
 """
 
 RETURN = r"""
 output:
-  description: What the command wrote, both streams together.
-  type: str
+  description: What each command wrote, both streams together, by its name.
+  type: dict
   returned: success
 """
 
@@ -70,31 +77,41 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
 
 
 def main() -> None:
-    """Read the parameters, run the command, answer."""
+    """Read the parameters, run the commands, answer."""
     module = AnsibleModule(
         argument_spec={
             "host_directory": {"type": "path", "required": True},
             "stack": {"type": "str", "required": True},
             "release": {"type": "str", "required": True},
-            "name": {"type": "str", "required": True},
-            "timeout": {"type": "int", "required": True},
+            "commands": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "timeout": {"type": "int", "required": True},
+                },
+            },
             "fatal": {"type": "bool", "default": True},
         },
     )
     parameters = module.params
     directory = StackDirectory(Path(parameters["host_directory"]), parameters["stack"])
     try:
-        output = run_command(
-            directory,
-            Engine(),
-            parameters["release"],
-            parameters["name"],
-            timeout=parameters["timeout"],
-            fatal=parameters["fatal"],
-        )
+        output = {
+            command["name"]: run_command(
+                directory,
+                Engine(),
+                parameters["release"],
+                command["name"],
+                timeout=command["timeout"],
+                fatal=parameters["fatal"],
+            )
+            for command in parameters["commands"]
+        }
     except ReleaseError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=True, output=output)
+    module.exit_json(changed=bool(output), output=output)
 
 
 if __name__ == "__main__":
