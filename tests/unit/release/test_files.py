@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import difflib
 import json
 import os
 import stat
@@ -204,8 +205,8 @@ def shown(
     left = comparable(directory, OLD, after).splitlines()
     coming = content(new, release(bank=2))
     right = (coming.compose + coming.routes).splitlines()
-    removed = [f"- {line.strip()}" for line in left if line not in right]
-    return removed + [f"+ {line.strip()}" for line in right if line not in left]
+    changed = [line for line in difflib.unified_diff(left, right, n=0) if line[:2] != "@@"][2:]
+    return [f"{line[0]} {line[1:].strip()}" for line in changed]
 
 
 def test_a_release_that_changes_nothing_shows_no_difference(
@@ -216,7 +217,10 @@ def test_a_release_that_changes_nothing_shows_no_difference(
 
 def test_only_what_changes_is_shown(directory: StackDirectory, engine: FakeEngine) -> None:
     changed = with_service("frontend", memory="64m")
-    assert shown(directory, engine, model(), changed) == ["+ mem_limit: 64m"]
+    assert shown(directory, engine, model(), changed) == [
+        "- mem_limit: 256m",
+        "+ mem_limit: 64m",
+    ]
 
 
 def test_a_further_replica_shows_no_other_services_addresses(
