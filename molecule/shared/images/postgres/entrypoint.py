@@ -36,7 +36,7 @@ def step_down(command: list[str]) -> None:
         subprocess.run(
             ["find", folder, "!", "-user", USER, "-exec", "chown", USER, "{}", "+"], check=True
         )
-    os.execvp("gosu", ["gosu", USER, __file__, *command])
+    os.execvp("gosu", ["gosu", USER, __file__, *command])  # noqa: S606
 
 
 def make_cluster(values: dict[str, str]) -> None:
@@ -61,8 +61,9 @@ def make_cluster(values: dict[str, str]) -> None:
 def fill_cluster(values: dict[str, str]) -> None:
     """Create the database and run the user's scripts on a server that only a socket reaches."""
     control = ["pg_ctl", "-D", str(DATA), "-w"]
-    environment = {**os.environ, "PGUSER": values["POSTGRES_USER"], "PGPASSWORD": values["POSTGRES_PASSWORD"]}
-    environment |= {name: values[name] for name in ("POSTGRES_USER", "POSTGRES_DB")}
+    password, user = values["POSTGRES_PASSWORD"], values["POSTGRES_USER"]
+    environment = {**os.environ, "PGUSER": user, "PGPASSWORD": password}
+    environment |= {"POSTGRES_USER": user, "POSTGRES_DB": values["POSTGRES_DB"]}
     psql = ["psql", "-v", "ON_ERROR_STOP=1", "--no-psqlrc", "--no-password"]
     into = [*psql, "--dbname", values["POSTGRES_DB"]]
     subprocess.run([*control, "-o", "-c listen_addresses='' -p 5432", "start"], check=True)
@@ -70,9 +71,7 @@ def fill_cluster(values: dict[str, str]) -> None:
         if values["POSTGRES_DB"] != USER:
             name = values["POSTGRES_DB"].replace('"', '""')
             statement = f'CREATE DATABASE "{name}"'
-            subprocess.run(
-                [*psql, "--dbname", USER, "-c", statement], check=True, env=environment
-            )
+            subprocess.run([*psql, "--dbname", USER, "-c", statement], check=True, env=environment)
         for script in sorted(SCRIPTS.iterdir()):
             if script.suffix == ".sh":
                 shell = [] if os.access(script, os.X_OK) else ["bash"]
@@ -99,7 +98,7 @@ def main(command: list[str]) -> None:
             values = read_settings()
             make_cluster(values)
             fill_cluster(values)
-    os.execvp(command[0], command)
+    os.execvp(command[0], command)  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -1,0 +1,109 @@
+"""Images are named by what they are made from, and built in the order they need each other."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from bench import images
+from bench.images import Recipe
+from bench.shell import BenchError
+
+RECIPES = (Recipe("server"), Recipe("tool", base="server"), Recipe("other", tools="tool"))
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    for recipe in RECIPES:
+        folder = tmp_path / recipe.name
+        folder.mkdir()
+        (folder / "Dockerfile").write_text(f"# {recipe.name}\n")
+    return tmp_path
+
+
+def test_a_name_says_what_the_image_is_made_from(folders: Path) -> None:
+    first = images.tags(RECIPES, "base:1", folders)
+    assert first == images.tags(RECIPES, "base:1", folders)
+    assert len(set(first.values())) == 4
+
+
+def test_a_changed_file_renames_the_image_and_what_builds_on_it(folders: Path) -> None:
+    before = images.tags(RECIPES, "base:1", folders)
+    (folders / "tool" / "Dockerfile").write_text("# changed\n")
+    after = images.tags(RECIPES, "base:1", folders)
+    assert before["server"] == after["server"]
+    assert before["tool"] != after["tool"]
+    assert before["other"] != after["other"]
+
+
+def test_another_base_renames_all(folders: Path) -> None:
+    one, two = (images.tags(RECIPES, base, folders) for base in ("base:1", "base:2"))
+    assert not set(one.values()) & set(two.values())
+
+
+def test_parts_cannot_run_into_each_other() -> None:
+    assert images.digest(b"ab", b"c") != images.digest(b"a", b"bc")
+
+
+def test_everything_waits_for_what_it_needs() -> None:
+    done: list[str] = []
+    images.run_ordered(RECIPES[::-1], lambda recipe: done.append(recipe.name))
+    assert done == ["server", "tool", "other"]
+
+
+def test_independent_images_are_made_at_the_same_time() -> None:
+    together = threading.Barrier(2, timeout=5)
+
+    def work(_: Recipe) -> None:
+        together.wait()
+
+    images.run_ordered((Recipe("one"), Recipe("two")), work, at_once=2)
+
+
+def test_the_first_failure_is_the_one_that_is_told() -> None:
+    def work(recipe: Recipe) -> None:
+        raise BenchError(recipe.name)
+
+    with pytest.raises(BenchError, match="server"):
+        images.run_ordered(RECIPES, work)
+
+
+def test_nothing_stands_in_where_the_real_images_can_be_had() -> None:
+    assert [recipe.name for recipe in images.wanted_recipes("public")] == [
+        "host",
+        "builder",
+        "registry",
+    ]
+    assert images.wanted_recipes("built") == images.RECIPES
+
+
+def test_the_switch_decides_where_base_images_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(images.SWITCH, "public")
+    assert images.source() == "public"
+    monkeypatch.setenv(images.SWITCH, "somewhere")
+    with pytest.raises(BenchError, match="SLIPWAY_BASE_IMAGES is 'somewhere'"):
+        images.source()
+
+
+def test_the_found_source_is_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[float] = []
+
+    def answers() -> bool:
+        asked.append(1)
+        return False
+
+    monkeypatch.delenv(images.SWITCH, raising=False)
+    monkeypatch.setattr(images, "STATE", tmp_path)
+    monkeypatch.setattr(images, "REMEMBERED", tmp_path / "base-images")
+    monkeypatch.setattr(images, "public_registry_answers", answers)
+    assert [images.source(), images.source()] == ["built", "built"]
+    assert len(asked) == 1
+
+
+def test_authorities_are_the_machine_s_own_certificates(tmp_path: Path) -> None:
+    (tmp_path / "b.crt").touch()
+    (tmp_path / "a.crt").touch()
+    (tmp_path / "readme.txt").touch()
+    assert [file.name for file in images.authorities(tmp_path)] == ["a.crt", "b.crt"]
+    assert images.authorities(tmp_path / "missing") == []
