@@ -29,6 +29,12 @@ def chowned(monkeypatch: pytest.MonkeyPatch) -> Chowned:
     return owners
 
 
+@pytest.fixture(autouse=True)
+def no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what only a power cut could tell, and what takes most of a test's time."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> StackDirectory:
     return provisioned(tmp_path)
