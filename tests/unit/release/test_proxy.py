@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import socket
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,23 @@ def test_an_api_that_does_not_answer_is_an_error_that_says_where_to_look(
     monkeypatch.setattr(proxy_module, "API_PORT", 1)
     with pytest.raises(ReleaseError, match=r"does not answer at 127\.0\.0\.1:1 .*docker logs"):
         Proxy("127.0.0.1").get("/api/overview")
+
+
+def test_an_answer_that_is_cut_off_is_an_error_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(proxy_module, "API_PORT", server.getsockname()[1])
+
+        def cut() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[")
+
+        thread = threading.Thread(target=cut)
+        thread.start()
+        with pytest.raises(ReleaseError, match="does not answer"):
+            Proxy("127.0.0.1").get("/api/overview")
+        thread.join()
 
 
 def test_routes_are_published_for_traefik_alone_to_read(tmp_path: Path, chowned: Chowned) -> None:

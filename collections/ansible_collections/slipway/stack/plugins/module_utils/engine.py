@@ -99,7 +99,7 @@ class Engine:
             connection.request("GET", path, headers=headers or {})
             answer = connection.getresponse()
             body = answer.read()
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             raise EngineError(
                 f"The Docker Engine does not answer at {SOCKET} ({error}). "
                 f"See 'systemctl status docker' on the host."

@@ -34,7 +34,7 @@ class Proxy:
             connection.request("GET", path)
             answer = connection.getresponse()
             body = answer.read()
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             raise ReleaseError(
                 f"Traefik's API does not answer at {self.address}:{API_PORT} ({error}). "
                 f"See 'docker logs traefik-a' on the host."
