@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from bench import cleaning, demo, engine
+from bench import application, cleaning, demo, engine
 from bench.shell import BenchError
 
 
@@ -21,8 +22,10 @@ def parser() -> argparse.ArgumentParser:
         metavar="DOMAIN[,DOMAIN…]",
         help="sign a certificate for these domains",
     )
-    publish = commands.add_parser("publish", help="build and push the sample application")
+    publish = commands.add_parser("publish", help="build and push an application")
     publish.add_argument("version")
+    publish.add_argument("--source", type=Path, default=application.SOURCE, help="its folder")
+    publish.add_argument("--overlay", type=Path, help="files to lay over its own")
     commands.add_parser("demo", help="bring the demo up")
     deploy = commands.add_parser("demo-deploy", help="build, push and deploy a version")
     deploy.add_argument("version")
@@ -37,7 +40,7 @@ def main(arguments: list[str]) -> int:
     actions = {
         "engine": engine.ensure,
         "prepare": lambda: demo.prepare([names.split(",") for names in given.certificates]),
-        "publish": lambda: demo.publish(given.version),
+        "publish": lambda: demo.publish(given.version, given.source, given.overlay),
         "demo": demo.up,
         "demo-deploy": lambda: demo.release(given.version),
         "demo-down": demo.down,

@@ -1,4 +1,4 @@
-"""Build the sample application as a user would, and push it to the bench's registry."""
+"""Build an application as a user would, and push it to the bench's registry."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from bench.names import BUILDER, REGISTRY_NAME, ROOT
 from bench.shell import BenchError, step
 
 SOURCE: Final = ROOT / "example"
-TARGET: Final = "/srv/example"
-REPOSITORY: Final = f"{REGISTRY_NAME}/example"
 # Made by tools in a working copy; the images are built from what is written by hand.
 LEFT_OUT: Final = frozenset(
     {"node_modules", "dist", "__pycache__", ".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
@@ -35,23 +33,27 @@ def pack(folder: Path) -> bytes:
     return target.getvalue()
 
 
-def on_builder(*command: str, version: str) -> None:
-    """Run a command in the application's folder on the builder."""
-    docker(
-        *("exec", f"--workdir={TARGET}"),
-        *(f"--env=REGISTRY={REPOSITORY}", f"--env=VERSION={version}"),
-        *(BUILDER, *command),
-        log="application",
-    )
+def publish(version: str, source: Path = SOURCE, overlay: Path | None = None) -> None:
+    """Build an application's images as this version and push them, named after its folder.
 
+    The overlay's files are laid over the source's: a version that differs by them alone.
+    """
+    if not (source / "compose.yml").exists():
+        raise BenchError(f"{source}/compose.yml is missing: there is no application to build")
+    target = f"/srv/{source.name}"
 
-def publish(version: str) -> None:
-    """Build the application's images as this version and push them."""
-    if not (SOURCE / "compose.yml").exists():
-        raise BenchError(f"{SOURCE}/compose.yml is missing: there is no application to build")
-    with step(f"Build the application, version {version}"):
-        docker("exec", BUILDER, "sh", "-c", f"rm -rf {TARGET} && mkdir {TARGET}")
-        docker("cp", "-", f"{BUILDER}:{TARGET}", data=pack(SOURCE))
-        on_builder("docker", "compose", "-f", "compose.yml", "build", version=version)
-    with step(f"Push the application, version {version}"):
-        on_builder("docker", "compose", "-f", "compose.yml", "push", "--quiet", version=version)
+    def compose(*command: str) -> None:
+        docker(
+            *("exec", f"--workdir={target}"),
+            *(f"--env=REGISTRY={REGISTRY_NAME}/{source.name}", f"--env=VERSION={version}"),
+            *(BUILDER, "docker", "compose", "-f", "compose.yml", *command),
+            log="application",
+        )
+
+    with step(f"Build {source.name}, version {version}"):
+        docker("exec", BUILDER, "sh", "-c", f"rm -rf {target} && mkdir {target}")
+        for folder in filter(None, (source, overlay)):
+            docker("cp", "-", f"{BUILDER}:{target}", data=pack(folder))
+        compose("build")
+    with step(f"Push {source.name}, version {version}"):
+        compose("push", "--quiet")

@@ -7,7 +7,7 @@ import json
 import tarfile
 
 from bench import hosts
-from bench.engine import client, docker, exists
+from bench.engine import client, docker, made_from
 from bench.names import BUILDER, LABEL, NETWORK
 from bench.shell import step, succeeds, wait_until
 
@@ -23,20 +23,14 @@ def archive(files: dict[str, bytes]) -> bytes:
     return target.getvalue()
 
 
-def is_current(image: str) -> bool:
-    """Say whether the builder that exists was made from this image."""
-    if not exists("container", BUILDER):
-        return False
-    return docker("inspect", "--format={{.Config.Image}}", BUILDER).strip() == image
-
-
 def ensure(image: str, *, mirror: bool) -> None:
     """Leave with a builder whose engine answers."""
-    if is_current(image) and succeeds([client(), "exec", BUILDER, "docker", "info"]):
+    found = made_from(BUILDER)
+    if found == image and succeeds([client(), "exec", BUILDER, "docker", "info"]):
         return
     with step("Start the builder"):
-        if not is_current(image):
-            if exists("container", BUILDER):
+        if found != image:
+            if found is not None:
                 docker("rm", "--force", BUILDER)
             chosen = hosts.this_machine()
             docker(

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Final
 
 from bench import application, builder, ca, engine, hosts, images, registry
@@ -34,11 +35,11 @@ def prepare(certificates: Sequence[Sequence[str]] = ()) -> dict[str, str]:
     return made
 
 
-def publish(version: str) -> None:
-    """Build the sample application as this version and push it to the bench's registry."""
+def publish(version: str, source: Path = application.SOURCE, overlay: Path | None = None) -> None:
+    """Build an application as this version and push it to the bench's registry."""
     made = prepare()
     builder.ensure(made["builder"], mirror=images.source() == "built")
-    application.publish(version)
+    application.publish(version, source, overlay)
 
 
 def playbook(name: str, *, log: str, **variables: str) -> str:

@@ -44,6 +44,13 @@ def exists(kind: str, name: str) -> bool:
     return succeeds([client(), kind, "inspect", name])
 
 
+def made_from(container: str) -> str | None:
+    """Return the image that a container was made from, None where there is no such container."""
+    if not exists("container", container):
+        return None
+    return docker("inspect", "--format={{.Config.Image}}", container).strip()
+
+
 def answers() -> bool:
     """Say whether an engine answers the client."""
     if not (DEBIAN_CLIENT.exists() or shutil.which("docker")):

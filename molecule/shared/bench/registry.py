@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from bench.engine import client, docker, exists
+from bench.engine import client, docker, exists, made_from
 from bench.images import AT_ONCE, RECIPES
 from bench.names import LABEL, NETWORK, REGISTRY, REGISTRY_DOOR, REGISTRY_NAME
 from bench.shell import step, succeeds, wait_until
@@ -26,7 +26,10 @@ def ensure_network() -> None:
 def ensure(image: str) -> None:
     """Leave with a registry that answers on this machine and on the network."""
     ensure_network()
-    if not exists("container", REGISTRY):
+    found = made_from(REGISTRY)
+    if found not in (None, image):  # what was pushed lies in its volume
+        docker("rm", "--force", REGISTRY)
+    if found != image:
         host, _, port = REGISTRY_NAME.partition(":")
         docker(
             *("run", "--detach", f"--name={REGISTRY}", f"--label={LABEL}=1"),

@@ -25,6 +25,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.definition import (
 )
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine, EngineError
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
+    FAILED,
     PLACEHOLDER_ID,
     SERVING,
     Manifest,
@@ -81,7 +82,7 @@ def make_plan(
         return Plan(NOTHING if complete else FINISH, serving, serving_id)
     known = directory.manifests()
     release_id = new_id(wanted, now, [one.id for one in known])
-    bank = free_bank([one.bank for one in known])
+    bank = free_bank([one.bank for one in known if one.outcome != FAILED])
     return Plan(
         ROLL,
         Manifest(

@@ -16,6 +16,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
 
 API_PORT = 8080
 ANSWER_SECONDS = 3
+TRAEFIK_LOG = "/var/log/slipway/traefik/traefik.log"
 # Traefik runs as this user and group, and reads what the group may read.
 TRAEFIK_GROUP = 65532
 
@@ -37,7 +38,7 @@ class Proxy:
         except (OSError, http.client.HTTPException) as error:
             raise ReleaseError(
                 f"Traefik's API does not answer at {self.address}:{API_PORT} ({error}). "
-                f"See 'docker logs traefik-a' on the host."
+                f"See {TRAEFIK_LOG} on the host."
             ) from error
         finally:
             connection.close()

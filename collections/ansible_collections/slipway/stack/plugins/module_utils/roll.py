@@ -26,7 +26,11 @@ from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     users_file,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine, EngineError
-from ansible_collections.slipway.stack.plugins.module_utils.proxy import Proxy, publish_routes
+from ansible_collections.slipway.stack.plugins.module_utils.proxy import (
+    TRAEFIK_LOG,
+    Proxy,
+    publish_routes,
+)
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     FAILED,
     PREPARED,
