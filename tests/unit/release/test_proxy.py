@@ -93,7 +93,7 @@ def test_an_api_that_does_not_answer_is_an_error_that_says_where_to_look(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(proxy_module, "API_PORT", 1)
-    with pytest.raises(ReleaseError, match=r"does not answer at 127\.0\.0\.1:1 .*docker logs"):
+    with pytest.raises(ReleaseError, match=r"does not answer at 127\.0\.0\.1:1 .*traefik\.log"):
         Proxy("127.0.0.1").get("/api/overview")
 
 

@@ -195,8 +195,8 @@ class Roll:
                     publish_routes(path, before)
                 raise ReleaseError(
                     f"Traefik did not take the routes of {manifest.id} within {CONFIRM_SECONDS} "
-                    f"seconds, so they were taken back: {missing}. See 'docker logs traefik-a' on "
-                    f"the host and {self.directory.release(manifest.id)}/routes.yml."
+                    f"seconds, so they were taken back: {missing}. See {TRAEFIK_LOG} on the "
+                    f"host and {self.directory.release(manifest.id)}/routes.yml."
                 )
             self.clock.pause(POLL_SECONDS)
 
