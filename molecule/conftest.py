@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import yaml
 from bench.engine import docker
-from bench.playbooks import Environment
+from bench.names import ROOT
+from bench.playbooks import Environment, Run
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,29 @@ class Server:
         }
 
 
+class Watched(Environment):
+    """Runs playbooks at a high verbosity, with differences, and lets no secret pass unseen."""
+
+    def playbook(self, name: str, *options: str, **variables: Any) -> Run:
+        """Run a playbook; fail when what an operator saw holds a secret of the inventory."""
+        run = super().playbook(name, "-vvv", "--diff", *options, **variables)
+        for path in ROOT.glob("molecule/inventory/*/group_vars/docker_hosts/vault.yml"):
+            for variable, secret in yaml.safe_load(path.read_text()).items():
+                for shown in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]):
+                    assert shown not in run.output, f"{name} shows {variable}"
+        return run
+
+
 @pytest.fixture(scope="session")
 def production() -> Environment:
     """Take the literal command's inventory, with one more for the test host."""
-    return Environment(("inventories/production", "molecule/inventory/production"))
+    return Watched(("inventories/production", "molecule/inventory/production"))
 
 
 @pytest.fixture(scope="session")
 def staging() -> Environment:
     """Take staging, on the same test host as production."""
-    return Environment(("inventories/staging", "molecule/inventory/staging"))
+    return Watched(("inventories/staging", "molecule/inventory/staging"))
 
 
 @pytest.fixture(scope="session")

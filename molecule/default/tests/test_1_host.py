@@ -64,7 +64,9 @@ def test_no_secret_stands_in_a_container_s_configuration_or_arguments(server: An
     secret = server.run("cat", "/srv/slipway/stacks/production/data/secrets/password")
     assert secret not in server.run("sh", "-c", "docker inspect $(docker ps --all --quiet)")
     assert secret not in server.run("ps", "-eo", "args")
-    listing = server.run("grep", "--recursive", "--files-with-matches", secret, "/srv/slipway")
+    listing = server.run(
+        *("grep", "--recursive", "--fixed-strings", "--files-with-matches", secret, "/srv/slipway")
+    )
     assert all("/secrets/" in path for path in listing.split())
 
 

@@ -58,7 +58,7 @@ def test_deploying_without_a_version_keeps_the_one_that_serves(
 def test_checking_provision_and_deploy_changes_nothing(
     production: Environment, unchanged: Callable[[Run], None]
 ) -> None:
-    unchanged(production.playbook("playbooks/site.yml", "--check", "--diff", stack_version="1"))
+    unchanged(production.playbook("playbooks/site.yml", "--check", stack_version="1"))
 
 
 def test_checking_a_change_shows_it_and_leaves_the_host_alone(
@@ -66,7 +66,7 @@ def test_checking_a_change_shows_it_and_leaves_the_host_alone(
 ) -> None:
     before = picture(server)
     sizes = {"backend": {"replicas": 1, "memory": "300m"}}
-    run = production.playbook("deploy.yml", "--check", "--diff", stack_sizes=sizes)
+    run = production.playbook("deploy.yml", "--check", stack_sizes=sizes)
     assert run.ok, run.output
     assert run.changed == 1
     assert re.search(r"^\+ +mem_limit: 300m", run.output, re.MULTILINE)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.engine import docker
+from bench.engine import docker, install_packages
 from bench.names import FACTS, LABEL, PREFIX, PRIVATE_KEY, REGISTRY_NAME, STATE
 from bench.shell import BenchError, run
 
@@ -111,7 +112,9 @@ def daemon_options(*, mirror: bool) -> dict[str, object]:
 
 
 def ensure_key() -> None:
-    """Make the key that the bench logs in with, once."""
+    """Have an SSH client, and the key that the bench logs in with."""
+    if shutil.which("ssh-keygen") is None:
+        install_packages("openssh-client")
     if PRIVATE_KEY.exists():
         return
     STATE.mkdir(mode=0o700, exist_ok=True)
