@@ -57,12 +57,12 @@ clean: .venv/.synced ## remove all that the demo and the tests made
 
 # The tools as uv.lock pins them.
 .venv/.synced: pyproject.toml uv.lock | $(filter-out uv,$(UV))
-	$(UV) sync --locked --quiet
+	@$(UV) sync --locked --quiet
 	@touch $@
 
 # Where there is no uv: a private one, by pip.
 .tools/bin/uv:
 	@python3 -m venv .tools > /dev/null 2>&1 \
-	  || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -qq python3-venv && python3 -m venv --clear .tools; } \
+	  || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -qq python3-venv > /dev/null && python3 -m venv --clear .tools; } \
 	  || { rm -rf .tools; echo "Install Python's venv first: sudo apt-get install python3-venv"; exit 1; }
-	.tools/bin/pip install --quiet "uv==$(UV_VERSION)"
+	@.tools/bin/pip install --quiet "uv==$(UV_VERSION)"
