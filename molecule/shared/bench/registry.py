@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final
 
 from bench.engine import client, docker, exists, made_from
-from bench.images import AT_ONCE, RECIPES
+from bench.images import RECIPES
 from bench.names import LABEL, NETWORK, REGISTRY, REGISTRY_DOOR, REGISTRY_NAME
 from bench.shell import step, succeeds, wait_until
-
-MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
+from bench.upload import Registry, upload
 
 
 def ensure_network() -> None:
@@ -43,38 +37,15 @@ def ensure(image: str) -> None:
     wait_until("The registry answers", ["python3", "-c", probe], seconds=20)
 
 
-def holds(repository: str, tag: str) -> str | None:
-    """Return the image id behind a tag of the registry, None where there is no such tag."""
-    request = urllib.request.Request(
-        f"http://{REGISTRY_DOOR}/v2/{repository}/manifests/{tag}", headers={"Accept": MANIFEST}
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            manifest = json.load(answer)
-    except urllib.error.HTTPError:
-        return None
-    found: str = manifest["config"]["digest"]
-    return found
-
-
-def push(image: str, repository: str, tag: str) -> None:
-    """Push an image of this machine's engine, unless the registry has it."""
-    if holds(repository, tag) == docker("image", "inspect", "--format={{.Id}}", image).strip():
-        return
-    with step(f"Push {repository}:{tag}"):
-        target = f"{REGISTRY_DOOR}/{repository}:{tag}"
-        docker("tag", image, target)
-        docker("push", "--quiet", target, log="push")
-
-
 def push_stand_ins(images: Mapping[str, str]) -> None:
-    """Push every stand-in that was built, under the name that Dockerfiles and roles use."""
-    made = [one for one in RECIPES if one.name in images]
-    names = {one.stands_for: images[one.name] for one in made if one.stands_for}
-
-    def work(reference: str) -> None:
-        name, _, tag = reference.partition(":")
-        push(names[reference], f"library/{name}", tag)
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(work, names))
+    """Have every stand-in that was built in the registry, under the name that is asked for."""
+    there = Registry()
+    wanted = {
+        images[one.name]: f"library/{one.stands_for}"
+        for one in RECIPES
+        if one.stands_for is not None and one.name in images
+    }
+    missing = {name: at for name, at in wanted.items() if there.made_from(at) != name}
+    if missing:
+        with step("Upload the stand-ins to the registry"):
+            upload(missing)
