@@ -7,7 +7,7 @@ import json
 import tarfile
 
 from bench import hosts
-from bench.engine import client, docker, made_from
+from bench.engine import client, docker, ensure_volume, made_from
 from bench.names import BUILDER, LABEL, NETWORK
 from bench.shell import step, succeeds, wait_until
 
@@ -32,6 +32,7 @@ def ensure(image: str, *, mirror: bool) -> None:
         if found != image:
             if found is not None:
                 docker("rm", "--force", BUILDER)
+            ensure_volume(BUILDER)
             chosen = hosts.this_machine()
             docker(
                 *("create", f"--name={BUILDER}", f"--hostname={BUILDER}", f"--label={LABEL}=1"),

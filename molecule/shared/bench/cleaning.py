@@ -11,8 +11,8 @@ from bench.shell import step
 
 
 def listed(kind: str, *options: str) -> list[str]:
-    """Return the ids of the bench's things of one kind, each once."""
-    command = [kind, "ls", "--quiet", f"--filter=label={LABEL}", *options]
+    """Return what the engine has of the bench's things of one kind, each once."""
+    command = [kind, "ls", f"--filter=label={LABEL}", *(options or ["--quiet"])]
     return list(dict.fromkeys(docker(*command).split()))
 
 
@@ -20,13 +20,16 @@ def everything() -> None:
     """Remove containers, volumes, the network and images; stop the engine if it is ours."""
     if engine.answers():
         with step("Remove containers, volumes, network and images of the bench"):
-            if containers := listed("container", "--all"):
+            if containers := listed("container", "--all", "--quiet"):
                 docker("rm", "--force", "--volumes", *containers)
             if volumes := listed("volume"):
                 docker("volume", "rm", *volumes)
             if networks := listed("network"):
                 docker("network", "rm", *networks)
-            if images := listed("image", "--all"):
-                docker("image", "rm", "--force", *images)
+            # By name: an image goes with its last name, and its parents go with it.
+            names = listed("image", "--format={{.Repository}}:{{.Tag}}")
+            if tagged := [name for name in names if "<none>" not in name]:
+                docker("image", "rm", *tagged)
+            docker("image", "prune", "--force", f"--filter=label={LABEL}")
     engine.stop()
     shutil.rmtree(STATE, ignore_errors=True)

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from bench.names import LOGS, STATE
+from bench.names import LABEL, LOGS, STATE
 from bench.shell import BenchError, run, step, succeeds, wait_until
 
 # Debian's client fits Debian's engine; another client may lie earlier on PATH.
@@ -42,6 +42,11 @@ def docker(*arguments: str | Path, log: str = "docker", data: bytes | None = Non
 def exists(kind: str, name: str) -> bool:
     """Say whether the engine has this image, container, network or volume."""
     return succeeds([client(), kind, "inspect", name])
+
+
+def ensure_volume(name: str) -> None:
+    """Make a volume that carries the bench's label; one that Docker makes by itself would not."""
+    docker("volume", "create", f"--label={LABEL}=1", name)
 
 
 def made_from(container: str) -> str | None:
@@ -121,11 +126,12 @@ def ensure() -> None:
 
 
 def is_ours(pid: int) -> bool:
-    """Say whether the process of that number still is an engine."""
+    """Say whether the process of that number still is an engine; one that has ended is none."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd"
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except FileNotFoundError:
         return False
+    return Path(command.split(b"\0")[0].decode()).name == "dockerd"
 
 
 def stop() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bench.engine import client, docker, exists, made_from
+from bench.engine import client, docker, ensure_volume, exists, made_from
 from bench.images import RECIPES
 from bench.names import LABEL, NETWORK, REGISTRY, REGISTRY_DOOR, REGISTRY_NAME
 from bench.shell import step, succeeds, wait_until
@@ -24,6 +24,7 @@ def ensure(image: str) -> None:
     if found not in (None, image):  # what was pushed lies in its volume
         docker("rm", "--force", REGISTRY)
     if found != image:
+        ensure_volume(REGISTRY)
         host, _, port = REGISTRY_NAME.partition(":")
         docker(
             *("run", "--detach", f"--name={REGISTRY}", f"--label={LABEL}=1"),
