@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from bench.ca import AUTHORITY
+from bench.engine import install_packages
 from playwright.sync_api import expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
@@ -21,6 +23,13 @@ OPTIONS = [
     "--no-first-run",
     "--host-resolver-rules=MAP yourdomain.com 127.0.0.1",
 ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def packages() -> None:
+    """Have a browser, and the program that fills its certificate store."""
+    if not (Path(CHROMIUM).exists() and shutil.which("certutil")):
+        install_packages("chromium", "libnss3-tools")
 
 
 @pytest.fixture
@@ -45,8 +54,8 @@ def test_note_written_in_the_browser_is_there_after_a_reload(home: Path) -> None
         )
         page = browser.new_page()
         page.goto("https://yourdomain.com:8501/")
-        page.get_by_label("Note").fill("written in a browser")
-        page.get_by_role("button", name="Write").click()
+        page.get_by_role("textbox", name="Note").fill("written in a browser")
+        page.get_by_role("button", name="Add note").click()
         expect(page.get_by_text("written in a browser")).to_be_visible()
         page.reload()
         expect(page.get_by_text("written in a browser")).to_be_visible()
