@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench import application, cleaning, demo, engine
+from bench import application, cleaning, demo, engine, figures
 from bench.shell import BenchError
 
 
@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     deploy = commands.add_parser("demo-deploy", help="build, push and deploy a version")
     deploy.add_argument("version")
     commands.add_parser("demo-down", help="remove the demo's server")
+    commands.add_parser("figures", help="measure deploys on the demo's server")
     commands.add_parser("clean", help="remove all that the bench made")
     return whole
 
@@ -44,6 +45,7 @@ def main(arguments: list[str]) -> int:
         "demo": demo.up,
         "demo-deploy": lambda: demo.release(given.version),
         "demo-down": demo.down,
+        "figures": figures.measure,
         "clean": cleaning.everything,
     }
     try:
