@@ -22,6 +22,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     Manifest,
     ReleaseError,
     StackDirectory,
+    locked,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.roll import (
     Report,
@@ -30,7 +31,6 @@ from ansible_collections.slipway.stack.plugins.module_utils.roll import (
     dead,
     image_tag,
     kept_releases,
-    locked,
     open_connections,
 )
 

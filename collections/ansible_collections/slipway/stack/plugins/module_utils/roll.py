@@ -9,7 +9,6 @@ what it is about, and each wait has a bound and an error of its own.
 
 from __future__ import annotations
 
-import fcntl
 import http.client
 import shutil
 import time
@@ -39,6 +38,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     Manifest,
     ReleaseError,
     StackDirectory,
+    locked,
     utc_now,
 )
 
@@ -104,7 +104,7 @@ class Roll:
                     self._wait_until_healthy(manifest, settled=serving == release_id)
                 with self._timed(report, "switch"):
                     self._switch(manifest)
-            except ReleaseError as error:
+            except (ReleaseError, OSError) as error:
                 if self.directory.serving() != release_id:
                     self._abandon(manifest, str(error))
                 raise
@@ -317,20 +317,6 @@ class Roll:
             yield
         finally:
             report.seconds[phase] = round(self.clock.now() - begun, 2)
-
-
-@contextmanager
-def locked(directory: StackDirectory) -> Iterator[None]:
-    """Hold the stack's lock; the kernel frees it when the holder dies, however it dies."""
-    with directory.lock.open("a") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ReleaseError(
-                f"Another deploy of {directory.stack} is under way on this host (it holds "
-                f"{directory.lock}). Wait for it to end, then deploy again."
-            ) from error
-        yield
 
 
 def image_tag(manifest: Manifest, service: str) -> str:

@@ -73,6 +73,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
     StackDirectory,
+    locked,
 )
 
 
@@ -98,18 +99,19 @@ def main() -> None:
     parameters = module.params
     directory = StackDirectory(Path(parameters["host_directory"]), parameters["stack"])
     try:
-        output = {
-            command["name"]: run_command(
-                directory,
-                Engine(),
-                parameters["release"],
-                command["name"],
-                timeout=command["timeout"],
-                fatal=parameters["fatal"],
-            )
-            for command in parameters["commands"]
-        }
-    except ReleaseError as error:
+        with locked(directory):
+            output = {
+                command["name"]: run_command(
+                    directory,
+                    Engine(),
+                    parameters["release"],
+                    command["name"],
+                    timeout=command["timeout"],
+                    fatal=parameters["fatal"],
+                )
+                for command in parameters["commands"]
+            }
+    except (ReleaseError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=bool(output), output=output)
 

@@ -113,7 +113,7 @@ def main() -> None:
         if not module.check_mode:
             write_release(directory, manifest, content, Engine())
         before = comparable(directory, module.params["serving"], manifest)
-    except ReleaseError as error:
+    except (ReleaseError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(
         changed=True,

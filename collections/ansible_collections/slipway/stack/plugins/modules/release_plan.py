@@ -116,7 +116,7 @@ def main() -> None:
             secrets=module.params["secrets"],
             now=datetime.now(UTC),
         )
-    except ReleaseError as error:
+    except (ReleaseError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(
         changed=False,

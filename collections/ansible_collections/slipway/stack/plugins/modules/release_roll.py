@@ -108,7 +108,7 @@ def main() -> None:
     )
     try:
         report = roll.run(parameters["release"])
-    except ReleaseError as error:
+    except (ReleaseError, OSError) as error:
         serving = directory.serving()
         module.fail_json(
             msg=f"{redacted(str(error), directory, parameters['release'])}\n"
