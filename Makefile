@@ -29,9 +29,8 @@ demo-down: .venv/.synced ## remove the demo's server, keep images and caches
 	@$(BENCH) demo-down
 
 .PHONY: test
-test: ## everything that CI asks for
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint unit unit-other
-	@$(MAKE) --no-print-directory molecule
+test: .venv/.synced .venv-other/.synced ## everything that CI asks for
+	@$(MAKE) --no-print-directory --jobs=2 lint unit unit-other molecule
 
 .PHONY: lint
 lint: .venv/.synced ## linters and types

@@ -37,10 +37,11 @@ def unchanged(server: Any) -> Callable[[Run], None]:
     return check
 
 
-def test_provisioning_again_changes_nothing(
-    production: Environment, unchanged: Callable[[Run], None]
+def test_provisioning_either_environment_again_changes_nothing(
+    production: Environment, staging: Environment, unchanged: Callable[[Run], None]
 ) -> None:
-    unchanged(production.playbook("playbooks/provision.yml"))
+    for environment in (staging, production):
+        unchanged(environment.playbook("playbooks/provision.yml"))
 
 
 def test_deploying_what_serves_changes_nothing(
