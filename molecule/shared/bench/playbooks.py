@@ -14,6 +14,8 @@ from typing import Any, Final
 from bench.names import ROOT
 
 SECONDS: Final = 600
+# Molecule asks for colours; here a program reads.
+PLAIN: Final = {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,11 @@ class Run:
 
     @property
     def changed(self) -> int:
-        """The number of changed tasks on all hosts, from the recap."""
-        return sum(int(count) for count in re.findall(r"\bchanged=(\d+)", self.output))
+        """The number of changed tasks on all hosts; ValueError when there is no recap to read."""
+        counts = re.findall(r"\bchanged=(\d+)", self.output)
+        if not counts:
+            raise ValueError(f"this output has no recap:\n{self.output}")
+        return sum(int(count) for count in counts)
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Environment:
         done = subprocess.run(
             command,
             cwd=ROOT,
-            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+            env={**os.environ, **PLAIN, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
