@@ -203,8 +203,9 @@ def free_bank(taken: list[int]) -> int:
         if bank not in taken:
             return bank
     raise ReleaseError(
-        f"All {len(BANKS)} banks of addresses are taken. Lower stack_keep_releases and deploy "
-        f"again, or remove failed releases."
+        f"All {len(BANKS)} banks of addresses are taken by releases on this host, some of them "
+        f"of interrupted deploys. Remove those: docs/operations.md, 'All banks of addresses are "
+        f"taken', says how."
     )
 
 
