@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from bench.visitor import Visitor
@@ -19,6 +20,16 @@ def test_commands_ran_before_and_after_the_switch(server: Any) -> None:
     assert "visits" in server.run("ls", STATE)
     release = server.run("cat", f"{STATE}/announced")
     assert f"other-{release}-counter-1" in server.started()
+
+
+def test_hooks_ran_before_and_after_the_switch(server: Any) -> None:
+    assert server.run("cat", "/srv/before") == "nothing served before"
+    assert server.run("cat", f"{STATE}/announced") in server.run("cat", "/srv/after")
+
+
+def test_host_is_logged_in_to_the_registry(server: Any) -> None:
+    logins = json.loads(server.run("cat", "/root/.docker/config.json"))
+    assert list(logins["auths"]) == ["registry.slipway.test:5000"]
 
 
 def test_worker_runs_and_no_visitor_reaches_it(server: Any) -> None:
