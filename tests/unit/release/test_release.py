@@ -103,7 +103,7 @@ def test_the_lowest_free_bank_is_taken(taken: list[int], bank: int) -> None:
 
 
 def test_when_all_banks_are_taken_the_error_names_the_procedure() -> None:
-    with pytest.raises(ReleaseError, match="docs/operations.md"):
+    with pytest.raises(ReleaseError, match=r"docs/operations\.md"):
         free_bank(list(range(1, 15)))
 
 
