@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Final
 
 from bench import application, cleaning, demo, engine, figures
+from bench.names import STATE
 from bench.shell import BenchError
+
+# What scenarios that run side by side all ask for.
+SHARED: Final = frozenset({"engine", "prepare", "publish"})
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Hold the bench's lock; the kernel frees it with the process."""
+    STATE.mkdir(mode=0o700, exist_ok=True)
+    with (STATE / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,7 +66,8 @@ def main(arguments: list[str]) -> int:
         "clean": cleaning.everything,
     }
     try:
-        actions[given.command]()
+        with one_at_a_time() if given.command in SHARED else nullcontext():
+            actions[given.command]()
     except BenchError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

@@ -16,17 +16,26 @@ from functools import partial
 from typing import Final
 
 from bench import demo
-from bench.names import KNOWN_HOSTS, PRIVATE_KEY, STATE
+from bench.names import PRIVATE_KEY, STATE
 from bench.playbooks import Environment
 
 STACK: Final = "/srv/slipway/stacks/demo"
 ROUTES: Final = "/srv/slipway/traefik/dynamic/demo.yml"
 VERSIONS: Final = ("1", "2")
 ROUNDS: Final = 3
+PORT: Final = "2222"
 HEALTHY_SECONDS: Final = 60
 HEADERS: Final = f"--header 'Host: {demo.DOMAIN}' --header 'X-Forwarded-Proto: https'"
 SSH: Final = [
-    *("ssh", "-p", "2222", "-i", str(PRIVATE_KEY), "-o", f"UserKnownHostsFile={KNOWN_HOSTS}"),
+    *(
+        "ssh",
+        "-p",
+        PORT,
+        "-i",
+        str(PRIVATE_KEY),
+        "-o",
+        f"UserKnownHostsFile={STATE}/known_hosts.{PORT}",
+    ),
     *("-o", "ControlMaster=auto", "-o", "ControlPersist=60s"),
     *("-o", f"ControlPath={STATE}/%C"),
     "deploy@127.0.0.1",

@@ -21,5 +21,4 @@ REGISTRY_DOOR: Final = "127.0.0.1:5055"  # what this machine calls it
 BUILDER: Final = f"{PREFIX}-builder"
 
 PRIVATE_KEY: Final = STATE / "id_ed25519"
-KNOWN_HOSTS: Final = STATE / "known_hosts"
 FACTS: Final = STATE / "bench.json"
