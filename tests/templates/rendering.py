@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -60,8 +61,8 @@ class Rendered:
 
 
 @functools.cache
-def _all() -> dict[str, Rendered]:
-    """Render the environments side by side, once."""
+def _all(seed: int) -> dict[str, Rendered]:
+    """Render the environments side by side, once for each seed of Python's hashes."""
     options = {"extra_vars": FILLED, "release": RELEASE_ID, "version": VERSION}
     running = {
         environment: subprocess.Popen(
@@ -72,6 +73,7 @@ def _all() -> dict[str, Rendered]:
                 json.dumps(options),
             ],
             cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -86,9 +88,9 @@ def _all() -> dict[str, Rendered]:
     return found
 
 
-def rendered(environment: str) -> Rendered:
+def rendered(environment: str, seed: int = 1) -> Rendered:
     """Return what an environment's `deploy` and `provision` write."""
-    return _all()[environment]
+    return _all(seed)[environment]
 
 
 def differences(here: Any, there: Any, path: str = "") -> dict[str, tuple[Any, Any]]:
