@@ -24,8 +24,20 @@ ROUTES: Final = "/srv/slipway/traefik/dynamic/demo.yml"
 VERSIONS: Final = ("1", "2")
 ROUNDS: Final = 3
 PORT: Final = "2222"
-HEALTHY_SECONDS: Final = 60
-HEADERS: Final = f"--header 'Host: {demo.DOMAIN}' --header 'X-Forwarded-Proto: https'"
+# A bare server has no curl.
+PROBE: Final = """
+import sys, time, urllib.request
+headers = {"Host": sys.argv[2], "X-Forwarded-Proto": "https"}
+bound = time.monotonic() + 60
+while True:
+    try:
+        urllib.request.urlopen(urllib.request.Request(sys.argv[1], headers=headers), timeout=3)
+        break
+    except OSError:
+        if time.monotonic() > bound:
+            raise
+        time.sleep(0.1)
+"""
 SSH: Final = [
     *(
         "ssh",
@@ -42,9 +54,11 @@ SSH: Final = [
 ]
 
 
-def on_server(command: str) -> str:
+def on_server(command: str, program: str | None = None) -> str:
     """Run a command as root on the demo's server, over SSH as an operator would."""
-    done = subprocess.run([*SSH, f"sudo {command}"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [*SSH, f"sudo {command}"], input=program, stdout=subprocess.PIPE, text=True, check=True
+    )
     return done.stdout
 
 
@@ -81,8 +95,8 @@ def bare_commands(old: str, new: str) -> None:
     on_server(f"{compose} run --rm --no-deps migrate")
     on_server(f"{compose} run --rm --no-deps collectstatic")
     on_server(f"{compose} up --detach --no-deps backend-1 frontend-1")
-    probe = f"curl --fail --silent --retry 600 --retry-all-errors --retry-delay 0 {HEADERS}"
-    on_server(f"{probe} --max-time {HEALTHY_SECONDS} http://{address}:{backend['port']}/readyz")
+    url = f"http://{address}:{backend['port']}/readyz"
+    on_server(f"python3 - {url} {demo.DOMAIN}", PROBE)
     on_server(f"cp {STACK}/releases/{new}/routes.yml {ROUTES}")
     on_server(f"docker compose --file {STACK}/releases/{old}/compose.yml down")
 
