@@ -59,7 +59,9 @@ class Visitor:
     def write_note(self, text: str) -> int:
         """Write a note on the first board of the sample application; return the note's id."""
         board = self.get("/api/boards/").json()["boards"][0]["id"]
-        answer = self.ask("POST", f"/api/boards/{board}/notes/", json={"text": text, "author": "bench"})
+        answer = self.ask(
+            "POST", f"/api/boards/{board}/notes/", json={"text": text, "author": "bench"}
+        )
         answer.raise_for_status()
         return int(answer.json()["id"])
 
