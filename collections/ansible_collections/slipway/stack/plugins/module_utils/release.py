@@ -16,7 +16,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -43,8 +43,10 @@ class ReleaseError(Exception):
 class Manifest:
     """What is known of a release.
 
-    `services` holds for each service its `port` (None: not routed), its `health` and its
-    `containers`, a container's name to its fixed address or None.
+    `services` holds for each service its `port` (None: not routed), its `health`, its `probe`, its
+    `singleton` and its `containers`, a container's name to its fixed address or None. `actor` says
+    who brought it: `who`, `run_number`, `run_url`, `commit`. `probe` and `seconds` tell of the roll
+    that made it serve: requests `asked`, `lost` and the `slowest` in seconds; seconds per phase.
     """
 
     id: str
@@ -59,6 +61,9 @@ class Manifest:
     outcome: str = PREPARED
     reason: str = ""
     finished: str = ""
+    actor: dict[str, Any] = field(default_factory=dict)
+    probe: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
 
     def write(self, release: Path) -> None:
         """Put the manifest into a release's directory, or replace the one there, in one step."""
@@ -95,6 +100,21 @@ class StackDirectory:
     def dynamic(self) -> Path:
         """Traefik's directory of dynamic configuration."""
         return self.host / "traefik" / "dynamic"
+
+    @property
+    def private_routes(self) -> Path:
+        """The dynamic file by which only the roll itself reaches a release that is being tried."""
+        return self.dynamic / f"{self.stack}-next.yml"
+
+    @property
+    def jobs(self) -> Path:
+        """The directory with one directory for each job of the host-side process."""
+        return self.root / "jobs"
+
+    @property
+    def history(self) -> Path:
+        """The file that each roll, good or bad, adds a line to."""
+        return self.root / "history.jsonl"
 
     @property
     def lock(self) -> Path:
