@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import http.client
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.slipway.stack.plugins.module_utils.clock import Clock
 from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     PORT_LABEL,
     RELEASE_LABEL,
@@ -48,14 +48,6 @@ CONFIRM_SECONDS = 15
 ENGINE_SECONDS = 60
 LOG_LINES = 30
 ESTABLISHED = "01"  # the state in /proc/net/tcp; include/net/tcp_states.h of Linux
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Time as the roll needs it: a reading in seconds that never goes back, and a pause."""
-
-    now: Callable[[], float] = time.monotonic
-    pause: Callable[[float], None] = time.sleep
 
 
 @dataclass
