@@ -32,6 +32,7 @@ PLACEHOLDER_ID = "00000000-000000-00000000"
 PREPARED = "prepared"
 SERVING = "serving"
 RETIRED = "retired"
+ROLLED_BACK = "rolled back"  # it served, and people went back from it
 FAILED = "failed"
 
 
@@ -44,8 +45,9 @@ class Manifest:
     """What is known of a release.
 
     `services` holds for each service its `port` (None: not routed), its `health`, its `probe`, its
-    `singleton` and its `containers`, a container's name to its fixed address or None. `actor` says
-    who brought it: `who`, `run_number`, `run_url`, `commit`. `probe` and `seconds` tell of the roll
+    `singleton` and its `containers`, a container's name to its fixed address or None. `domain` is the
+    stack's; `assets` holds the volumes of that scope, each with its `owner` and its `from`. `actor`
+    says who brought it: `who`, `run_number`, `run_url`, `commit`. `probe` and `seconds` tell of the roll
     that made it serve: requests `asked`, `lost` and the `slowest` in seconds; seconds per phase.
     """
 
@@ -61,6 +63,8 @@ class Manifest:
     outcome: str = PREPARED
     reason: str = ""
     finished: str = ""
+    domain: str = ""
+    assets: dict[str, dict[str, Any]] = field(default_factory=dict)
     actor: dict[str, Any] = field(default_factory=dict)
     probe: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
