@@ -13,7 +13,6 @@ from typing import Any
 from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     PORT_LABEL,
     RELEASE_LABEL,
-    ROUTES_HEADER,
     STACK_LABEL,
     Release,
     container_name,
@@ -23,7 +22,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
 from ansible_collections.slipway.stack.plugins.module_utils.plan import manifest_services
 from ansible_collections.slipway.stack.plugins.module_utils.proxy import Proxy
 from ansible_collections.slipway.stack.plugins.module_utils.release import Manifest, StackDirectory
-from ansible_collections.slipway.stack.plugins.module_utils.roll import Clock
+from ansible_collections.slipway.stack.plugins.module_utils.routes import ROUTES_HEADER
 
 STACK = "shop"
 OLD = "20261122-101500-4f3a9c1e"

@@ -20,8 +20,10 @@ from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     compose_definition,
     image_reference,
     literal,
+)
+from ansible_collections.slipway.stack.plugins.module_utils.routes import (
+    public_routes,
     router_names,
-    routes_definition,
 )
 
 from tests.unit.release.fakes import DIGESTS, NEW, STACK, model, release, with_service
@@ -50,7 +52,7 @@ def entries(wanted: dict[str, Any] | None = None) -> dict[str, dict[str, Any]]:
 
 
 def http(wanted: dict[str, Any] | None = None) -> dict[str, Any]:
-    found: dict[str, Any] = routes_definition(wanted or model(), release())["http"]
+    found: dict[str, Any] = public_routes(wanted or model(), release())["http"]
     return found
 
 
@@ -280,7 +282,7 @@ def test_the_definition_leaves_the_model_as_it_was() -> None:
     wanted = model()
     before = json.dumps(wanted)
     compose_definition(wanted, release())
-    routes_definition(wanted, release())
+    public_routes(wanted, release())
     assert json.dumps(wanted) == before
 
 

@@ -15,7 +15,6 @@ import yaml
 from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     Release,
     compose_definition,
-    routes_definition,
     volumes_of,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.files import (
@@ -31,6 +30,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
     StackDirectory,
 )
+from ansible_collections.slipway.stack.plugins.module_utils.routes import public_routes
 
 from tests.unit.release.conftest import Chowned
 from tests.unit.release.fakes import NEW, OLD, FakeEngine, manifest, model, release, with_service
@@ -45,7 +45,7 @@ def content(wanted: dict[str, Any] | None = None, one: Release | None = None) ->
     wanted, one = wanted or model(), one or release()
     return Content(
         compose=yaml.safe_dump(compose_definition(wanted, one)),
-        routes=f"# slipway release: {one.id}\n" + yaml.safe_dump(routes_definition(wanted, one)),
+        routes=f"# slipway release: {one.id}\n" + yaml.safe_dump(public_routes(wanted, one)),
         secrets=SECRETS,
         volumes=volumes_of(wanted),
     )

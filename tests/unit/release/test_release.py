@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     compose_definition,
-    routes_definition,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     PLACEHOLDER_ID,
@@ -23,6 +22,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     new_id,
     write_atomically,
 )
+from ansible_collections.slipway.stack.plugins.module_utils.routes import public_routes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,7 +123,7 @@ def taken_over(
     one = release(**({"id": PLACEHOLDER_ID, "bank": 1} | changes))
     wanted = wanted or model()
     return fingerprint(
-        {"compose": compose_definition(wanted, one), "routes": routes_definition(wanted, one)},
+        {"compose": compose_definition(wanted, one), "routes": public_routes(wanted, one)},
         secrets,
         key,
     )

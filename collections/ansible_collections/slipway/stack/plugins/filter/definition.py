@@ -10,10 +10,10 @@ from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     Release,
     commands_of,
     compose_definition,
-    routes_definition,
     services_of,
     volumes_of,
 )
+from ansible_collections.slipway.stack.plugins.module_utils.routes import public_routes
 
 
 def compose_filter(model: dict[str, Any], release: dict[str, Any]) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def compose_filter(model: dict[str, Any], release: dict[str, Any]) -> dict[str, 
 
 def routes_filter(model: dict[str, Any], release: dict[str, Any]) -> dict[str, Any]:
     """Return Traefik's dynamic configuration of a release."""
-    return routes_definition(model, Release.from_mapping(release))
+    return public_routes(model, Release.from_mapping(release))
 
 
 def secrets_filter(model: dict[str, Any], secrets: dict[str, str]) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class FilterModule:
         return {
             "data_definition": data_definition,
             "compose_definition": compose_filter,
-            "routes_definition": routes_filter,
+            "public_routes": routes_filter,
             "secrets_by_service": secrets_filter,
             "commands_by_time": commands_filter,
             "complete_volumes": volumes_of,

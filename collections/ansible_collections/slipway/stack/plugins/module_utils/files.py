@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.slipway.stack.plugins.module_utils.definition import users_file
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine, EngineError
 from ansible_collections.slipway.stack.plugins.module_utils.proxy import TRAEFIK_GROUP
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
@@ -20,6 +19,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     StackDirectory,
     write_atomically,
 )
+from ansible_collections.slipway.stack.plugins.module_utils.routes import users_file
 
 
 @dataclass(frozen=True)

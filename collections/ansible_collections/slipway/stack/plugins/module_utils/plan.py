@@ -19,8 +19,6 @@ from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     container_name,
     image_reference,
     replicas_of,
-    router_names,
-    routes_definition,
     services_of,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine, EngineError
@@ -35,6 +33,10 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     free_bank,
     new_id,
     utc_now,
+)
+from ansible_collections.slipway.stack.plugins.module_utils.routes import (
+    public_routes,
+    router_names,
 )
 
 NOTHING, FINISH, ROLL = "none", "finish", "roll"
@@ -72,7 +74,7 @@ def make_plan(
     wanted = fingerprint(
         {
             "compose": compose_definition(model, placeholder),
-            "routes": routes_definition(model, placeholder),
+            "routes": public_routes(model, placeholder),
         },
         secrets,
         directory.key.read_bytes(),

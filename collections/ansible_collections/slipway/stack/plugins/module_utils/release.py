@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils.addresses import BANKS
-from ansible_collections.slipway.stack.plugins.module_utils.definition import ROUTES_HEADER
+from ansible_collections.slipway.stack.plugins.module_utils.routes import ROUTES_HEADER
 
 RELEASE_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 TIME_FORMAT = "%Y%m%d-%H%M%S"

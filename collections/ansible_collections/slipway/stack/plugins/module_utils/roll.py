@@ -22,7 +22,6 @@ from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     PORT_LABEL,
     RELEASE_LABEL,
     STACK_LABEL,
-    users_file,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine, EngineError
 from ansible_collections.slipway.stack.plugins.module_utils.proxy import (
@@ -41,6 +40,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     locked,
     utc_now,
 )
+from ansible_collections.slipway.stack.plugins.module_utils.routes import users_file
 
 POLL_SECONDS = 0.1
 CONFIRM_SECONDS = 15
