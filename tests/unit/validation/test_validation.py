@@ -174,7 +174,9 @@ def bad_values(spot: Spot) -> Iterator[Any]:
         lenient = id(formats.STRINGS.get(spot.pattern)) in LENIENT
         yield from ALWAYS_HOSTILE if lenient else HOSTILE
     elif spot.kind in ("int", "float"):
-        yield from (each for each in OUT_OF_RANGE if fits(spot.kind, each))
+        allowed = formats.NUMBERS[spot.pattern]
+        fitting = (each for each in OUT_OF_RANGE if fits(spot.kind, each))
+        yield from (each for each in fitting if not allowed.low <= each <= allowed.high)
     elif spot.option.get("required"):
         yield {} if spot.kind == "dict" else []
 

@@ -21,6 +21,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.addresses import (
 SERVICE_DEFAULTS: dict[str, Any] = {
     "port": None,
     "paths": ["/"],
+    "probe": "",
     "domains": [],
     "health": {
         "path": "/",
@@ -38,6 +39,7 @@ SERVICE_DEFAULTS: dict[str, Any] = {
     "networks": ["app"],
     "volumes": {},
     "replicas": 1,
+    "singleton": False,
     "memory": "256m",
     "cpus": 0.5,
     "pids": 256,
@@ -48,8 +50,8 @@ SERVICE_DEFAULTS: dict[str, Any] = {
     "stop_timeout": None,
 }
 
-COMMAND_DEFAULTS = {"when": "before", "timeout": 600}
-VOLUME_DEFAULTS = {"scope": "stack"}
+COMMAND_DEFAULTS: dict[str, Any] = {"when": "before", "timeout": 600, "plan": []}
+VOLUME_DEFAULTS: dict[str, Any] = {"scope": "stack", "from": {}}
 
 STACK_LABEL = "io.slipway.stack"
 RELEASE_LABEL = "io.slipway.release"

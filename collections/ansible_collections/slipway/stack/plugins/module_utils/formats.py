@@ -315,6 +315,11 @@ MEMORY = Format(
     _is_memory,
     "Write a whole number with the unit k, m or g, 6m or more, such as 256m.",
 )
+DISK_SPACE = Format(
+    "an amount of disk space",
+    _matches(r"[1-9][0-9]{0,9}[kmg]"),
+    "Write a whole number with the unit k, m or g, such as 2g.",
+)
 LOG_SIZE = Format(
     "a size of a log file",
     _matches(r"[1-9][0-9]{0,9}[kmg]"),
@@ -351,6 +356,19 @@ HEALTH_PATH = Format(
     _matches(r"/[A-Za-z0-9._~@:+/?&=%,;-]*"),
     "Start it with /, without spaces, such as /healthz.",
     longest=2048,
+)
+WEB_ADDRESS = Format(
+    "a web address",
+    _matches(
+        rf"https?://{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?(?:/[A-Za-z0-9._~@:+/?&=%,;#-]*)?"
+    ),
+    "Write it with its scheme and without spaces, such as https://ci.example.com/runs/42.",
+    longest=2048,
+)
+COMMIT = Format(
+    "a commit",
+    _matches(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"),
+    "Give its hash, as git rev-parse HEAD prints it.",
 )
 TASK_FILE = Format(
     "a file of tasks",
@@ -531,11 +549,19 @@ STRINGS: dict[str, Format] = {
     "stack_commands[].name": COMMAND_NAME,
     "stack_commands[].service": SERVICE_NAME,
     "stack_commands[].command[]": ARGUMENT,
+    "stack_commands[].plan[]": ARGUMENT,
+    "stack_volumes.*.from.service": SERVICE_NAME,
+    "stack_volumes.*.from.path": ABSOLUTE_PATH,
     "stack_hooks.before[]": TASK_FILE,
     "stack_hooks.after[]": TASK_FILE,
+    "stack_min_free_disk": DISK_SPACE,
+    "stack_run_url": WEB_ADDRESS,
+    "stack_commit": COMMIT,
+    "stack_actor": LINE,
     "stack_basic_auth.*": BCRYPT,
     "stack_services.*.image": IMAGE,
     "stack_services.*.paths[]": PATH_PREFIX,
+    "stack_services.*.probe": HEALTH_PATH,
     "stack_services.*.domains[]": DOMAIN,
     "stack_services.*.health.path": HEALTH_PATH,
     "stack_services.*.health.host": HOST,
@@ -559,6 +585,14 @@ NUMBERS: dict[str, Range] = {
     "stack_commands[].timeout": Range(1, 86400, "seconds"),
     "stack_drain_timeout": Range(1, 3600, "seconds"),
     "stack_keep_releases": Range(1, 10, "releases"),
+    "stack_soak_seconds": Range(0, 3600, "seconds"),
+    "stack_soak_max_error_percent": Range(0, 100, "percent"),
+    "stack_soak_max_p95": Range(0.01, 600, "seconds"),
+    "stack_probe_rate": Range(0, 100, "requests a second"),
+    "stack_probe_max_lost": Range(0, 1_000_000, "requests"),
+    "stack_canary[]": Range(1, 100, "percent"),
+    "stack_lock_wait": Range(0, 86400, "seconds"),
+    "stack_run_number": Range(0, 10**12 - 1),
     "stack_services.*.port": Range(1, 65535),
     "stack_services.*.health.start_timeout": Range(1, 3600, "seconds"),
     "stack_services.*.health.interval": Range(1, 300, "seconds"),

@@ -297,7 +297,7 @@ class _Checker:
         }
         checked = [self.check(place.item(index), inner, each) for index, each in enumerate(value)]
         # An argument may well come twice, but of anything else that is a slip.
-        if not place.pattern.endswith("command"):
+        if not place.pattern.endswith(("command", "plan")):
             for index, each in enumerate(checked):
                 if isinstance(each, str) and each in checked[:index]:
                     self._add(place.item(index), "is in the list twice", "Take one of them out.")
