@@ -15,11 +15,15 @@ from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     COMMAND_DEFAULTS,
     RELEASE_LABEL,
     SERVICE_DEFAULTS,
+    SINGLETON_LABEL,
     STACK_LABEL,
     VOLUME_DEFAULTS,
+    assets_of,
     compose_definition,
     image_reference,
     literal,
+    probe_path,
+    services_of,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.routes import (
     public_routes,
@@ -105,6 +109,7 @@ def test_a_services_environment_beats_the_stacks_and_nothing_beats_the_releases(
         "LANG": "de",
         "SLIPWAY_RELEASE": NEW,
         "SLIPWAY_VERSION": "1.4.1",
+        "SLIPWAY_STOP_SECONDS": "25",
     }
 
 
@@ -178,6 +183,25 @@ def test_the_stop_grace_period_is_never_shorter_than_the_drain(
     wanted = with_service("backend", stop_timeout=stop_timeout) | {"drain_timeout": drain_timeout}
     assert entries(wanted)["backend-1"]["stop_grace_period"] == grace
     assert entries(wanted)["frontend-1"]["stop_grace_period"] == f"{drain_timeout}s"
+
+
+@pytest.mark.parametrize(
+    ("stop_timeout", "drain_timeout", "seconds"), [(None, 30, "25"), (90, 30, "85"), (None, 3, "1")]
+)
+def test_an_application_is_told_to_end_before_the_engine_ends_it(
+    stop_timeout: int | None, drain_timeout: int, seconds: str
+) -> None:
+    wanted = with_service("backend", stop_timeout=stop_timeout) | {"drain_timeout": drain_timeout}
+    for name in ("backend-1", "migrate"):
+        assert entries(wanted)[name]["environment"]["SLIPWAY_STOP_SECONDS"] == seconds
+
+
+def test_only_a_singletons_own_containers_are_labelled_as_such() -> None:
+    wanted = with_service("worker", singleton=True)
+    wanted["commands"].append({"name": "seed", "service": "worker", "command": ["seed"]})
+    found = {name: entry["labels"].get(SINGLETON_LABEL) for name, entry in entries(wanted).items()}
+    assert {name for name, label in found.items() if label} == {"worker-1"}
+    assert found["worker-1"] == "1"
 
 
 def test_one_shots_run_one_after_the_other_and_every_container_waits_for_the_last() -> None:
@@ -258,6 +282,44 @@ def test_volumes_lie_with_the_stack_or_with_the_release() -> None:
         },
     ]
     assert entries()["frontend-1"]["volumes"][0]["read_only"] is True
+
+
+def test_writers_of_assets_see_their_releases_files_and_readers_those_of_all() -> None:
+    wanted = model(
+        volumes={"static": {"owner": 10001, "scope": "assets"}, "manifest": {"owner": 1}}
+    )
+    sources = {
+        name: [one["source"] for one in entry.get("volumes", []) if "static" in one["source"]]
+        for name, entry in entries(wanted).items()
+    }
+    own, store = ["./volumes/static"], ["/srv/slipway/stacks/shop/volumes/static"]
+    assert sources["backend-1"] == sources["collect"] == own
+    assert sources["frontend-1"] == store
+
+
+def test_assets_are_listed_with_their_owner_and_where_an_image_has_them() -> None:
+    source = {"service": "frontend", "path": "/html/assets"}
+    volumes = {
+        "static": {"owner": 10001, "scope": "assets"},
+        "pages": {"owner": 101, "scope": "assets", "from": source},
+        "media": {"owner": 10001},
+    }
+    assert assets_of(model(volumes=volumes)) == {
+        "static": {"owner": 10001, "from": {}},
+        "pages": {"owner": 101, "from": source},
+    }
+
+
+def test_a_service_is_probed_at_its_first_path_unless_said() -> None:
+    found = services_of(model())
+    assert {name: probe_path(one) for name, one in found.items()} == {
+        "backend": "/api",
+        "frontend": "/",
+        "worker": None,
+    }
+    assert probe_path(services_of(with_service("backend", probe="/api/notes"))["backend"]) == (
+        "/api/notes"
+    )
 
 
 def test_the_environments_size_beats_the_services_own() -> None:

@@ -110,6 +110,22 @@ def test_a_manifest_says_what_the_roll_has_to_know(registry: Registry) -> None:
         f"shop-{one.id}-backend-2": "10.213.4.17",
     }
     assert worker["containers"] == {f"shop-{one.id}-worker-1": None}
+    assert (backend["probe"], worker["probe"]) == ("/api", None)
+    assert not any(service["singleton"] for service in one.services.values())
+
+
+def test_a_service_is_asked_by_the_name_that_it_answers_to(registry: Registry) -> None:
+    wanted = with_service("backend", domains=["api.example.com", "example.com"])
+    services = plan(registry, wanted=wanted).manifest.services
+    assert services["backend"]["domain"] == "api.example.com"
+    assert services["frontend"]["domain"] == "shop.example.com"
+
+
+def test_a_manifest_lists_the_assets(registry: Registry) -> None:
+    source = {"service": "frontend", "path": "/html/assets"}
+    volume = {"owner": 101, "scope": "assets", "from": source}
+    one = plan(registry, wanted=model(volumes=model()["volumes"] | {"pages": volume})).manifest
+    assert one.assets == {"pages": {"owner": 101, "from": source}}
 
 
 def test_deploying_what_serves_does_nothing(registry: Registry, deployed: Manifest) -> None:

@@ -57,6 +57,9 @@ STACK_LABEL = "io.slipway.stack"
 RELEASE_LABEL = "io.slipway.release"
 SERVICE_LABEL = "io.slipway.service"
 PORT_LABEL = "io.slipway.port"  # of routed services only: where a drain looks for open connections
+SINGLETON_LABEL = "io.slipway.singleton"  # of services only that never run twice, always "1"
+# Between the end that an application sets itself and the engine's kill.
+STOP_MARGIN_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,28 @@ def volumes_of(model: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: VOLUME_DEFAULTS | volume for name, volume in model["volumes"].items()}
 
 
+def assets_of(model: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the volumes of scope assets by name: their `owner`, and `from`, empty or filled."""
+    return {
+        name: {"owner": volume["owner"], "from": volume["from"]}
+        for name, volume in volumes_of(model).items()
+        if volume["scope"] == "assets"
+    }
+
+
+def probe_path(service: dict[str, Any]) -> str | None:
+    """Return the path by which a deploy proves that a service answers; None when not routed."""
+    if not service["port"]:
+        return None
+    path: str = service["probe"] or service["paths"][0]
+    return path
+
+
+def stop_grace(model: dict[str, Any], service: dict[str, Any]) -> int:
+    """Return the seconds between the stop signal and the kill, never less than the drain."""
+    return max(service["stop_timeout"] or 0, model["drain_timeout"])
+
+
 def image_reference(image: str, version: str) -> str:
     """Complete a repository with the stack's version; a reference with a tag or digest stays."""
     name = image.rsplit("/", 1)[-1]
@@ -164,6 +189,8 @@ def compose_definition(model: dict[str, Any], release: Release) -> dict[str, Any
         if address:
             networks["edge"] = {"ipv4_address": address}
             entry["labels"][PORT_LABEL] = str(service["port"])
+        if service["singleton"]:
+            entry["labels"][SINGLETON_LABEL] = "1"
         entries[f"{name}-{replica}"] = {
             **entry,
             "container_name": container_name(model["name"], release.id, name, replica),
@@ -194,6 +221,7 @@ def _container(
     model: dict[str, Any], release: Release, name: str, service: dict[str, Any]
 ) -> dict[str, Any]:
     """Return what a service's own containers and its one-shot commands have in common."""
+    grace = stop_grace(model, service)
     entry: dict[str, Any] = {
         "image": release.images[name],
         "environment": {
@@ -203,6 +231,7 @@ def _container(
                 **service["environment"],
                 "SLIPWAY_RELEASE": release.id,
                 "SLIPWAY_VERSION": release.version,
+                "SLIPWAY_STOP_SECONDS": max(grace - STOP_MARGIN_SECONDS, 1),
             }.items()
         },
         "read_only": service["read_only"],
@@ -212,7 +241,7 @@ def _container(
         "mem_limit": service["memory"],
         "cpus": service["cpus"],
         "pids_limit": service["pids"],
-        "stop_grace_period": f"{max(service['stop_timeout'] or 0, model['drain_timeout'])}s",
+        "stop_grace_period": f"{grace}s",
         "labels": {
             STACK_LABEL: model["name"],
             RELEASE_LABEL: release.id,
@@ -240,8 +269,13 @@ def _container(
 
 
 def _volume(model: dict[str, Any], volume: str, mount: str) -> dict[str, Any]:
+    """Mount a directory of the stack or of the release.
+
+    Of a volume of scope assets, a writer sees its own release's files, a reader all kept releases'.
+    """
     target, _, mode = mount.partition(":")
-    in_release = volumes_of(model)[volume]["scope"] == "release"
+    scope = volumes_of(model)[volume]["scope"]
+    in_release = scope == "release" or (scope == "assets" and mode != "ro")
     return {
         "type": "bind",
         "source": ("." if in_release else model["directory"]) + f"/volumes/{volume}",

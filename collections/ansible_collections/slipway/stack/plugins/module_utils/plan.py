@@ -15,9 +15,11 @@ from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     RELEASE_LABEL,
     STACK_LABEL,
     Release,
+    assets_of,
     compose_definition,
     container_name,
     image_reference,
+    probe_path,
     replicas_of,
     services_of,
 )
@@ -75,6 +77,8 @@ def make_plan(
         {
             "compose": compose_definition(model, placeholder),
             "routes": public_routes(model, placeholder),
+            # Where an image has its files shows in no other file.
+            "assets": {name: one["from"] for name, one in assets_of(model).items()},
         },
         secrets,
         directory.key.read_bytes(),
@@ -97,6 +101,8 @@ def make_plan(
             services=manifest_services(model, release_id, bank),
             routers=router_names(model),
             created=utc_now(),
+            domain=model["domain"],
+            assets=assets_of(model),
         ),
         serving_id,
     )
@@ -125,10 +131,13 @@ def resolve_images(model: dict[str, Any], version: str, engine: Engine) -> dict[
 
 
 def manifest_services(model: dict[str, Any], release_id: str, bank: int) -> dict[str, Any]:
-    """Say what the roll has to know of each service: port, health, containers and addresses."""
+    """Say what the roll has to know of each service: questions, containers and addresses."""
     services: dict[str, Any] = {
         name: {
             "port": service["port"],
+            "domain": (service["domains"] or [model["domain"]])[0],
+            "probe": probe_path(service),
+            "singleton": service["singleton"],
             "health": {**service["health"], "host": service["health"]["host"] or model["domain"]},
             "containers": {},
         }
