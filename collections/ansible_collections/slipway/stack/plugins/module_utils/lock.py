@@ -1,0 +1,90 @@
+"""Who may change what at the same time.
+
+One deploy or rollback for each stack, several stacks beside each other, and provisioning alone. A
+deploy or rollback shares the host's lock and holds its stack's alone; provisioning holds the host's
+alone. Both are locks of the kernel's: see kernel_lock.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from ansible_collections.slipway.stack.plugins.module_utils import kernel_lock
+from ansible_collections.slipway.stack.plugins.module_utils.clock import Clock
+from ansible_collections.slipway.stack.plugins.module_utils.kernel_lock import (
+    BusyError,
+    Holder,
+    Wanted,
+    held_by,
+)
+from ansible_collections.slipway.stack.plugins.module_utils.release import (
+    Manifest,
+    ReleaseError,
+    StackDirectory,
+)
+
+__all__ = ["HOST_LOCK", "Holder", "held_by", "holding", "older_run_refusal"]
+
+# Below /run: that is there before a host is provisioned, and ends with the kernel that locks.
+HOST_LOCK = Path("/run/slipway/host.lock")
+
+
+@contextmanager
+def holding(
+    directory: StackDirectory,
+    holder: Holder,
+    *,
+    wait: float,
+    clock: Clock,
+    progress: Callable[[str], None],
+) -> Iterator[None]:
+    """Hold the stack alone, and the host against provisioning, for a deploy or a rollback.
+
+    Waits up to `wait` seconds and says through `progress` for whom. ReleaseError says who held
+    it, since when, from which CI run and doing what. `since` and `stack` of the record are set here.
+    """
+    if not directory.root.is_dir():
+        raise ReleaseError(
+            f"This host is not provisioned for the stack '{directory.stack}': {directory.root} is "
+            f"missing. Run playbooks/provision.yml with the same inventory first."
+        )
+    HOST_LOCK.parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        with kernel_lock.hold(
+            [Wanted(HOST_LOCK, alone=False), Wanted(directory.lock, alone=True)],
+            replace(holder, stack=directory.stack),
+            wait=wait,
+            now=clock.now,
+            pause=clock.pause,
+            progress=progress,
+        ):
+            yield
+    except BusyError as busy:
+        waited = f"Waited {wait:g} s" if wait > 0 else "Did not wait"
+        raise ReleaseError(
+            f"The stack '{directory.stack}' is busy: {busy}. {waited} (stack_lock_wait); nothing "
+            f"was changed. Run this again when that has ended. There is no lock to remove: it is "
+            f"free as soon as its holder ends or dies."
+        ) from busy
+
+
+def older_run_refusal(serving: Manifest | None, run_number: int, *, allow: bool) -> str:
+    """Say why a CI run may not replace what serves: a newer run has deployed that. Empty: it may.
+
+    A number of 0 is not known, on either side, and refuses nothing.
+    """
+    if serving is None or allow or run_number <= 0:
+        return ""
+    newer = int(serving.actor.get("run_number") or 0)
+    if run_number >= newer:
+        return ""
+    url = serving.actor.get("run_url")
+    return (
+        f"The release that serves, {serving.id} (version {serving.version}), was deployed by CI "
+        f"run {newer}{f' ({url})' if url else ''}; this is run {run_number}, an older one, which "
+        f"never overtakes a newer one. If it shall serve again, use playbooks/rollback.yml, or set "
+        f"stack_allow_older_run: -e '{{\"stack_allow_older_run\": true}}'."
+    )
