@@ -153,8 +153,8 @@ def hold(
 ) -> Iterator[None]:
     """Hold all locks or none, so that who waits for one keeps nobody from another.
 
-    Waits up to `wait` seconds, and says through `progress` for whom, once for each. Raises BusyError
-    after that. `others` lists the locks of those who may share a wanted one.
+    Waits up to `wait` seconds, and says through `progress` for whom, once for each. After that
+    BusyError. `others` lists the locks of those who may share a wanted one.
     """
     begun = now()
     told: list[list[Holder]] = []

@@ -44,7 +44,7 @@ def holding(
     """Hold the stack alone, and the host against provisioning, for a deploy or a rollback.
 
     Waits up to `wait` seconds and says through `progress` for whom. ReleaseError says who held
-    it, since when, from which CI run and doing what. `since` and `stack` of the record are set here.
+    it, since when, from which CI run and doing what. The holder's `since` and `stack` are set here.
     """
     if not directory.root.is_dir():
         raise ReleaseError(
