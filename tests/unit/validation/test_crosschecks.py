@@ -39,6 +39,14 @@ def service(name: str = "backend", /, **fields: Any) -> Change:
     return lambda values: values["stack_services"][name].update(fields)
 
 
+def volume(**fields: Any) -> Change:
+    return lambda values: values["stack_volumes"]["static"].update(fields)
+
+
+def both(one: Change, other: Change) -> Change:
+    return lambda values: (one(values), other(values))
+
+
 def variables(**fields: Any) -> Change:
     return lambda values: values.update(fields)
 
@@ -72,6 +80,21 @@ def without(name: str, field: str) -> Change:
         (service("worker", domains=["a.example.com"]), "stack_services.worker.domains", "port"),
         (service("worker", health={"path": "/x"}), "stack_services.worker.health",
          "health.command"),
+        (service("worker", probe="/x"), "stack_services.worker.probe", "no use without a port"),
+        (service(probe="/apiary"), "stack_services.backend.probe", "below /api or /admin"),
+        (service(probe="/"), "stack_services.backend.probe", "below none"),
+        (both(service(domains=[]), service("frontend", probe="/api/x")),
+         "stack_services.frontend.probe", "/api/x is answered by backend"),
+        (service("scheduler", port=80, paths=["/s"]), "stack_services.scheduler.singleton",
+         "has a port"),
+        (service("scheduler", replicas=2), "stack_services.scheduler.replicas", "a singleton"),
+        (variables(stack_sizes={"scheduler": {"replicas": 3}}), "stack_sizes.scheduler.replicas",
+         "is 3, and the service is a singleton"),
+        (volume(scope="stack"), "stack_volumes.static.from", "scope assets"),
+        (volume(**{"from": {"service": "fronted", "path": "/a"}}),
+         "stack_volumes.static.from.service", "Did you mean frontend?"),
+        (variables(stack_canary=[5, 5, 100]), "stack_canary[1]", "the step before it is 5"),
+        (variables(stack_canary=[25, 5]), "stack_canary[1]", "rising order"),
         (service(stop_timeout=29), "stack_services.backend.stop_timeout",
          "shorter than stack_drain_timeout, which is 30"),
         (service(replicas=15), "stack_services.backend.replicas", "17 replicas"),
@@ -79,6 +102,8 @@ def without(name: str, field: str) -> Change:
          "18 replicas"),
         (service(environment={"SLIPWAY_RELEASE": "x"}),
          "stack_services.backend.environment.SLIPWAY_RELEASE", "set by Slipway"),
+        (service(environment={"SLIPWAY_STOP_SECONDS": "x"}),
+         "stack_services.backend.environment.SLIPWAY_STOP_SECONDS", "set by Slipway"),
         (variables(stack_environment={"SLIPWAY_VERSION": "x"}),
          "stack_environment.SLIPWAY_VERSION", "set by Slipway"),
         (service(environment={"PASSWORD_FILE": "/run/secrets/password"}),
@@ -111,7 +136,8 @@ def test_rules(change: Change, path: str, words: str) -> None:
 def test_some_service_has_a_port() -> None:
     def change(values: dict[str, Any]) -> None:
         worker = values["stack_services"]["worker"]
-        values.update(stack_services={"worker": worker}, stack_sizes={}, stack_commands=[])
+        others: dict[str, Any] = {"stack_sizes": {}, "stack_volumes": {}, "stack_commands": []}
+        values.update(stack_services={"worker": worker}, **others)
 
     assert set(refusals(change)) == {"stack_services"}
 
@@ -124,6 +150,26 @@ def test_a_stack_without_our_postgres_needs_no_password() -> None:
     assert not refusals(variables(data_postgres=False, data_postgres_password=""))
 
 
+@pytest.mark.parametrize("probe", ["/api", "/api/", "/api/x?y=/", "/version?x", "/admin/a/b"])
+def test_a_probe_may_be_any_path_of_the_service(probe: str) -> None:
+    assert not refusals(service(domains=[], probe=probe))
+
+
+def test_on_domains_of_its_own_a_service_answers_what_another_does_elsewhere() -> None:
+    elsewhere = service(domains=["api.example.com"])
+    assert not refusals(both(elsewhere, service("frontend", probe="/api/x")))
+
+
+def test_assets_may_be_mounted_for_writing_by_a_running_service() -> None:
+    assert not refusals(service(volumes={"static": "/srv/static"}))
+    assert not refusals(lambda values: values["stack_volumes"]["static"].pop("from"))
+
+
+@pytest.mark.parametrize("steps", [[], [100], [1, 2, 3]])
+def test_a_canary_rises(steps: list[int]) -> None:
+    assert not refusals(variables(stack_canary=steps))
+
+
 def test_a_service_may_outlast_the_drain() -> None:
     assert not refusals(service(stop_timeout=30))
 
@@ -133,8 +179,14 @@ def test_a_bad_value_brings_no_second_problem() -> None:
     assert set(refusals(service(port="80"))) == {"stack_services.backend.port"}
     assert set(refusals(service(uid="x"))) == {"stack_services.backend.uid"}
     assert set(refusals(service(paths="/"))) == {"stack_services.backend.paths"}
-    broken = {"static": {"owner": "x"}, "media": None}
-    expected = {"stack_volumes.static.owner", "stack_volumes.media"}
+    broken = {"static": {"owner": "x", "scope": "x", "from": {"service": "x"}}, "media": None}
+    expected = {
+        "stack_volumes.static.owner",
+        "stack_volumes.static.scope",
+        "stack_volumes.static.from.path",
+        "stack_volumes.static.from.service",
+        "stack_volumes.media",
+    }
     assert set(refusals(variables(stack_volumes=broken))) == expected
     assert set(refusals(variables(stack_secrets={"django_secret_key": None}))) == {
         "stack_secrets.django_secret_key"

@@ -388,6 +388,13 @@ def test_every_option_is_described(spot: Spot) -> None:
         ("host_packages[0]", "htop libc6:amd64 g++ jq=1.6*", "Htop -x a"),
         ("docker_registry_mirrors[0]", "https://m.test http://m.test:5000/", "m.test ftp://m.test"),
         ("stack_services.backend.paths[0]", "/ /api /a/b/ /@x", "api /a//b /a/../b /a?b /a`"),
+        ("stack_services.backend.probe", "/api /admin/x?y=1", "api /a\u00e9 /{a}"),
+        ("stack_volumes.static.from.path", "/html /usr/share/a_b", "/ html /html/ /../a /a:ro"),
+        ("stack_volumes.static.scope", "stack assets", "Stack asset image"),
+        ("stack_min_free_disk", "2g 500m", "2 2G 0g 1.5g 10%"),
+        ("stack_run_url", "https://github.com/Shop/shop/actions/runs/42 http://ci:8080",
+         "github.com/a ftp://a https:// https://a`b"),
+        ("stack_commit", "29ec417 v1.4.2", "-x a/b a..`"),
         ("stack_services.backend.health.path", "/ /readyz /r?deep=1", "readyz /a\u00e9"),
         ("stack_services.backend.health.host", "localhost a.example.com", "10.0.0.1 a_b http://a"),
         ("stack_services.backend.volumes.static", "/a /a/b:ro", "/ a /a:rw /a:ro:ro /a/../b"),
@@ -427,6 +434,26 @@ def test_public_keys(key: str) -> None:
 def test_a_number_from_the_command_line_is_told_to_come_as_json() -> None:
     cure = refused({**GOOD, "stack_drain_timeout": "60"}, "stack_drain_timeout").cure
     assert """-e '{"stack_drain_timeout": 30}'""" in cure
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted", "rejected"),
+    [
+        ("stack_soak_seconds", [0, 3600], [-1, 3601, 1.5, "30"]),
+        ("stack_soak_max_error_percent", [0, 0.5, 100], [-0.1, 100.1, "2"]),
+        ("stack_soak_max_p95", [0.01, 2, 600], [0, 601]),
+        ("stack_probe_rate", [0, 100], [-1, 101]),
+        ("stack_probe_max_lost", [0, 100], [-1]),
+        ("stack_lock_wait", [0, 300], [-1]),
+        ("stack_run_number", [0, 10**11], [-1, "42"]),
+        ("stack_canary", [[1], [5, 100]], [[0], [101], [5.5], ["5"], 5]),
+    ],
+)
+def test_numbers(name: str, accepted: list[Any], rejected: list[Any]) -> None:
+    for value in accepted:
+        assert validate(SPECS, {**GOOD, name: value}) == []
+    for value in rejected:
+        assert validate(SPECS, {**GOOD, name: value}), value
 
 
 def test_an_undefined_variable_is_named() -> None:

@@ -6,6 +6,7 @@ Each check reads sound values only and never repeats a problem that is known alr
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -140,7 +141,7 @@ def _routes(values: Values) -> Iterator[Problem]:
     if "stack_services" in values.sound and not routed and not values.broken("stack_services"):
         cure = "Give the one that answers visitors its port."
         yield Problem("stack_services", "has no service with a port", cure)
-    own = [values.sound.get("stack_domain"), *values.sound.get("stack_domain_aliases", [])]
+    own = _own_domains(values)
     taken: dict[tuple[str, str], str] = {}
     for name, service in routed.items():
         where = f"stack_services.{name}"
@@ -158,13 +159,17 @@ def _routes(values: Values) -> Iterator[Problem]:
             taken.update({place: name for place in places if place not in taken})
 
 
+def _own_domains(values: Values) -> list[Any]:
+    return [values.sound.get("stack_domain"), *values.sound.get("stack_domain_aliases", [])]
+
+
 def _workers(values: Values) -> Iterator[Problem]:
     """Refuse what belongs to routing where there is no port."""
     for name, service in values.mapping("stack_services").items():
         path = f"stack_services.{name}"
         if "port" in service or values.broken(f"{path}.port"):
             continue
-        for what in ("paths", "domains"):
+        for what in ("paths", "domains", "probe"):
             if service.get(what):
                 cure = f"Give the service its port, or take {what} out."
                 yield Problem(f"{path}.{what}", "has no use without a port", cure)
@@ -172,6 +177,84 @@ def _workers(values: Values) -> Iterator[Problem]:
         if health and not health.get("command") and not values.broken(f"{path}.health"):
             cure = "Give the service its port, or health.command."
             yield Problem(f"{path}.health", "has no use without a port", cure)
+
+
+def _probes(values: Values) -> Iterator[Problem]:
+    """Want a deploy to ask a path that this very service answers."""
+    routed = {name: each for name, each in values.services.items() if "port" in each}
+    if any(values.broken(f"stack_services.{name}.paths") for name in routed):
+        return
+    own = _own_domains(values)
+    for name, service in routed.items():
+        if not service["probe"]:
+            continue
+        path = service["probe"].partition("?")[0]
+        where = f"stack_services.{name}.probe"
+        if not _reach(path, service):
+            wrong = f"{service['probe']} is below none of the service's paths"
+            yield Problem(where, wrong, f"Take a path below {' or '.join(service['paths'])}.")
+            continue
+        domain = (service["domains"] or own)[0]
+        reaches = {
+            other: _reach(path, each)
+            for other, each in routed.items()
+            if domain in (each["domains"] or own)
+        }
+        nearest = max(reaches, key=lambda other: reaches[other])
+        if nearest != name:
+            wrong = f"{service['probe']} is answered by {nearest}"
+            yield Problem(where, wrong, f"Take a path that {name} answers.")
+
+
+def _reach(path: str, service: Mapping[str, Any]) -> int:
+    """Return the length of the longest prefix of a service that a path is below, 0 if of none."""
+    prefixes = [prefix.rstrip("/") for prefix in service["paths"] if prefix is not None]
+    return max((len(one) + 1 for one in prefixes if f"{path}/".startswith(f"{one}/")), default=0)
+
+
+def _singletons(values: Values) -> Iterator[Problem]:
+    """Refuse what would make a service run twice that must not."""
+    sizes = values.mapping("stack_sizes")
+    for name, service in values.services.items():
+        if not service["singleton"]:
+            continue
+        if "port" in service:
+            wrong = "is true, and the service has a port"
+            cure = "Take one of them out: a service that visitors reach runs twice while it rolls."
+            yield Problem(f"stack_services.{name}.singleton", wrong, cure)
+        if service["replicas"] > 1:
+            where = "stack_sizes" if "replicas" in sizes.get(name, {}) else "stack_services"
+            wrong = f"is {service['replicas']}, and the service is a singleton"
+            cure = f"Make it 1, or take stack_services.{name}.singleton out."
+            yield Problem(f"{where}.{name}.replicas", wrong, cure)
+
+
+def _sources(values: Values) -> Iterator[Problem]:
+    """Want an image to copy a volume's files from, and only where each release has its own."""
+    services = values.names("stack_services")
+    for name, volume in values.mapping("stack_volumes").items():
+        path = f"stack_volumes.{name}"
+        source = volume.get("from")
+        if not source:
+            continue
+        if volume.get("scope", "stack") != "assets" and not values.broken(f"{path}.scope"):
+            wrong = "has no use with another scope than assets"
+            yield Problem(f"{path}.from", wrong, "Make the volume's scope assets, or take it out.")
+        service = source.get("service")
+        if services is not None and service is not None and service not in services:
+            yield _unknown_name(f"{path}.from.service", service, "stack_services", services)
+
+
+def _canary(values: Values) -> Iterator[Problem]:
+    """Want each step to reach more visitors than the one before."""
+    steps = values.items("stack_canary")
+    for (_, before), (index, percent) in itertools.pairwise(steps):
+        if percent <= before:
+            yield Problem(
+                f"stack_canary[{index}]",
+                f"is {percent}, and the step before it is {before}",
+                "Put the percentages in rising order, each once.",
+            )
 
 
 def _replicas(values: Values) -> Iterator[Problem]:
@@ -338,6 +421,10 @@ CROSS_CHECKS = (
     _commands,
     _routes,
     _workers,
+    _probes,
+    _singletons,
+    _sources,
+    _canary,
     _replicas,
     _stop_timeouts,
     _environment,

@@ -140,7 +140,8 @@ def probe_path(service: dict[str, Any]) -> str | None:
 
 def stop_grace(model: dict[str, Any], service: dict[str, Any]) -> int:
     """Return the seconds between the stop signal and the kill, never less than the drain."""
-    return max(service["stop_timeout"] or 0, model["drain_timeout"])
+    drain: int = model["drain_timeout"]
+    return max(service["stop_timeout"] or 0, drain)
 
 
 def image_reference(image: str, version: str) -> str:
