@@ -68,9 +68,9 @@ def refusal(directory: StackDirectory, *, ignore: bool) -> str:
         return str(error)
     if freeze is None:
         return ""
+    by = f" by {freeze.who}" if freeze.who else ""
     return (
-        f"The stack '{directory.stack}' is frozen{f' by {freeze.who}' if freeze.who else ''} since "
-        f"{freeze.since}: {freeze.reason}. Deploy after playbooks/unfreeze.yml has run, or deploy "
-        f"this once with stack_ignore_freeze: -e '{{\"stack_ignore_freeze\": true}}'. A rollback is "
-        f"not refused."
+        f"The stack '{directory.stack}' is frozen{by} since {freeze.since}: {freeze.reason}. Deploy "
+        f"after playbooks/unfreeze.yml has run, or deploy this once with stack_ignore_freeze: "
+        f"-e '{{\"stack_ignore_freeze\": true}}'. A rollback is not refused."
     )
