@@ -7,11 +7,14 @@ import fcntl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
-from bench import application, cleaning, demo, engine, figures
+from bench import application, cleaning, demo, engine, figures, load, soak
+from bench.asking import Settings
 from bench.names import STATE
+from bench.questions import MIXES
 from bench.shell import BenchError
 
 # What scenarios that run side by side all ask for.
@@ -47,9 +50,49 @@ def parser() -> argparse.ArgumentParser:
     deploy = commands.add_parser("demo-deploy", help="build, push and deploy a version")
     deploy.add_argument("version")
     commands.add_parser("demo-down", help="remove the demo's server")
+    load_options(commands.add_parser("load", help="ask a server at a steady rate"))
     commands.add_parser("figures", help="measure deploys on the demo's server")
+    soak_options(commands.add_parser("soak", help="deploy under load on the demo's server"))
     commands.add_parser("clean", help="remove all that the bench made")
     return whole
+
+
+def load_options(command: argparse.ArgumentParser) -> None:
+    """Add what a load can be told; its defaults are those of bench.asking.Settings."""
+    command.add_argument("--port", type=int, default=demo.HTTPS_PORT)
+    command.add_argument("--domain", default=demo.DOMAIN)
+    command.add_argument("--address", default=Settings.address)
+    command.add_argument("--rate", type=float, default=Settings.rate, help="questions a second")
+    command.add_argument("--seconds", type=float, default=30, help="ask no longer than this")
+    command.add_argument("--requests", type=int, default=Settings.requests, help="ask no more")
+    command.add_argument("--seed", type=int, default=Settings.seed)
+    command.add_argument("--mix", choices=MIXES, default=Settings.mix)
+    command.add_argument("--author", default=Settings.author, help="of the notes it writes")
+    command.add_argument(
+        "--nameless", dest="releases", action="store_false", help="answers name no release"
+    )
+    command.add_argument("--into", type=Path, help="a folder for questions.csv and seconds.csv")
+    command.add_argument("--until-eof", action="store_true", help="end with the standard input")
+
+
+def soak_options(command: argparse.ArgumentParser) -> None:
+    """Add how long to soak; the defaults are those of bench.soak.Size."""
+    for field in fields(soak.Size):
+        command.add_argument(
+            f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default
+        )
+
+
+def soaked(given: argparse.Namespace) -> None:
+    """Run a soak."""
+    soak.run(soak.Size(**{field.name: getattr(given, field.name) for field in fields(soak.Size)}))
+
+
+def ask(given: argparse.Namespace) -> None:
+    """Run a load; raises BenchError when a question was lost."""
+    named = {field.name: getattr(given, field.name) for field in fields(Settings)}
+    if not load.main(Settings(**named), given.into, until_eof=given.until_eof):
+        raise BenchError("Requests were lost.")
 
 
 def main(arguments: list[str]) -> int:
@@ -62,7 +105,9 @@ def main(arguments: list[str]) -> int:
         "demo": demo.up,
         "demo-deploy": lambda: demo.release(given.version),
         "demo-down": demo.down,
+        "load": lambda: ask(given),
         "figures": figures.measure,
+        "soak": lambda: soaked(given),
         "clean": cleaning.everything,
     }
     try:
