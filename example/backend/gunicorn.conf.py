@@ -18,8 +18,8 @@ worker_tmp_dir = "/dev/shm"  # noqa: S108
 
 # Seconds. The proxy drops idle connections after one, so Gunicorn never closes one in use.
 keepalive = 2
-# Below the drain bound of 30: requests in flight end before the container is killed.
-graceful_timeout = 25
+# Seconds for requests in flight after the stop signal, before the container is killed.
+graceful_timeout = int(os.environ.get("SLIPWAY_STOP_SECONDS", "25"))
 
 # The proxy writes the access log. Errors go to stderr.
 accesslog = None

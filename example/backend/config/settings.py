@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from config import environment
+from jobs import HEARTBEAT_EVERY, STALLED_AFTER
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -17,6 +18,9 @@ CSRF_TRUSTED_ORIGINS = environment.words("DJANGO_CSRF_TRUSTED_ORIGINS", default=
 RELEASE = os.environ.get("SLIPWAY_RELEASE", "")
 VERSION = os.environ.get("SLIPWAY_VERSION", "")
 
+# Seconds between the stop signal and the moment by which a process has ended by itself.
+STOP_SECONDS = environment.number("SLIPWAY_STOP_SECONDS", default=25)
+
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -28,8 +32,11 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "procrastinate.contrib.django",
     "boards",
     "notes",
+    "activity",
+    "jobs",
 ]
 
 MIDDLEWARE = [
@@ -86,17 +93,23 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-# Releases share STATIC_ROOT and only add to it; the manifest belongs to one release alone.
+# A release collects into a directory of its own, with the list of its hashed names.
 STATIC_URL = "/static/"
 STATIC_ROOT = environment.text("STATIC_ROOT", default=str(BASE_DIR / "var/static"))
-STATIC_MANIFEST_ROOT = environment.text(
-    "STATIC_MANIFEST_ROOT", default=str(BASE_DIR / "var/release")
-)
 MEDIA_URL = "/media/"
 MEDIA_ROOT = environment.text("MEDIA_ROOT", default=str(BASE_DIR / "var/media"))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "config.storage.ReleaseStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+}
+
+# The queue in Postgres, see jobs/.
+PROCRASTINATE_ON_APP_READY = "jobs.queues.take_known_tasks_alone"
+PROCRASTINATE_WORKER_DEFAULTS: dict[str, Any] = {
+    "concurrency": 2,
+    "shutdown_graceful_timeout": STOP_SECONDS,
+    "update_heartbeat_interval": HEARTBEAT_EVERY,
+    "stalled_worker_timeout": STALLED_AFTER,
 }
 
 # TLS ends at Traefik, which sets this header and drops a visitor's own.
@@ -115,5 +128,5 @@ LOGGING: dict[str, Any] = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     # Django's own handlers would mail errors to nobody.
-    "loggers": {"django": {"handlers": [], "propagate": True}},
+    "loggers": {"django": {"handlers": [], "propagate": True}, "jobs": {"level": "INFO"}},
 }

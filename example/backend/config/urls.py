@@ -11,6 +11,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("boards.urls")),
     path("api/", include("notes.urls")),
+    path("api/", include("activity.urls")),
     path("healthz", probes.alive),
     path("readyz", probes.ready),
     path("version", probes.version),

@@ -1,6 +1,9 @@
+from django import forms
 from django.contrib import admin
+from django.http import HttpRequest
 
 from notes.models import Note
+from notes.writing import write
 
 
 @admin.register(Note)
@@ -9,3 +12,11 @@ class NoteAdmin(admin.ModelAdmin):
     list_filter = ("board",)
     search_fields = ("text", "author")
     date_hierarchy = "created_at"
+
+    def save_model(
+        self, request: HttpRequest, obj: Note, form: forms.ModelForm, change: bool
+    ) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+        else:
+            write(obj)

@@ -8,6 +8,7 @@ from boards.models import Board
 from config import requests
 from notes.forms import NoteForm
 from notes.models import Note
+from notes.writing import write
 
 # The newest notes that a board shows; older ones are in the admin.
 LIMIT = 100
@@ -27,7 +28,7 @@ def note_list(request: HttpRequest, board_id: int) -> HttpResponse:
         note = _from_json(board, requests.body(request))
     except requests.InvalidRequestError as error:
         return requests.error(str(error), 400)
-    note.save()
+    write(note)
     return JsonResponse(_as_json(note), status=201)
 
 

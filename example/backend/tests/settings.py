@@ -23,3 +23,6 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+
+# Threads that do jobs leave no connection behind that would keep the test database.
+DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405
