@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.slipway.stack.plugins.module_utils import definition, formats
+from ansible_collections.slipway.stack.plugins.module_utils import definition, formats, patterns
 from ansible_collections.slipway.stack.plugins.module_utils.validation import (
     Problem,
     Unrenderable,
@@ -73,7 +73,7 @@ def inside(spot: Spot) -> Iterator[Spot]:
     yield spot
     fields = spot.option.get("options")
     steps, pattern = spot.steps, spot.pattern
-    keys = formats.MAPPINGS.get(spot.pattern)
+    keys = patterns.MAPPINGS.get(spot.pattern)
     if spot.kind == "list":
         inner = {"type": spot.option["elements"]}
         inner |= {key: spot.option[key] for key in ("options", "choices") if key in spot.option}
@@ -168,13 +168,13 @@ def bad_values(spot: Spot) -> Iterator[Any]:
     yield Unrenderable(undefined="vault_missing")
     yield Unrenderable(reason="the template is wrong")
     if spot.kind in ("str", "path"):
-        may_be_empty = spot.option.get("default") == "" or spot.pattern in formats.MAY_BE_EMPTY
+        may_be_empty = spot.option.get("default") == "" or spot.pattern in patterns.MAY_BE_EMPTY
         if not may_be_empty:
             yield ""
-        lenient = id(formats.STRINGS.get(spot.pattern)) in LENIENT
+        lenient = id(patterns.STRINGS.get(spot.pattern)) in LENIENT
         yield from ALWAYS_HOSTILE if lenient else HOSTILE
     elif spot.kind in ("int", "float"):
-        allowed = formats.NUMBERS[spot.pattern]
+        allowed = patterns.NUMBERS[spot.pattern]
         fitting = (each for each in OUT_OF_RANGE if fits(spot.kind, each))
         yield from (each for each in fitting if not allowed.low <= each <= allowed.high)
     elif spot.option.get("required"):
@@ -288,7 +288,7 @@ def test_a_misspelt_required_variable_is_recognised() -> None:
     assert refused(values, "stack_domian").cure == "Did you mean stack_domain?"
 
 
-@pytest.mark.parametrize("pattern", formats.MAPPINGS)
+@pytest.mark.parametrize("pattern", patterns.MAPPINGS)
 @pytest.mark.parametrize("key", ["", " ", "we ird", "a`b", "{{ x }}", "naïve", "a\nb", "x" * 300])
 def test_bad_keys_are_refused(pattern: str, key: str) -> None:
     spot = next(each for each in SPOTS if each.pattern == pattern)
@@ -298,7 +298,7 @@ def test_bad_keys_are_refused(pattern: str, key: str) -> None:
     assert len(message(problems).splitlines()) == 1 + len(problems)
 
 
-@pytest.mark.parametrize("pattern", formats.MAPPINGS)
+@pytest.mark.parametrize("pattern", patterns.MAPPINGS)
 @pytest.mark.parametrize("key", [3, True, None, 1.5])
 def test_keys_are_strings(pattern: str, key: Any) -> None:
     spot = next(each for each in SPOTS if each.pattern == pattern)
@@ -331,16 +331,16 @@ def test_tables_and_specs_agree() -> None:
         for each in SPOTS
         if each.kind in ("str", "path") and "choices" not in each.option
     }
-    scalars = {f"{name}.*" for name, keys in formats.MAPPINGS.items() if keys.scalars}
+    scalars = {f"{name}.*" for name, keys in patterns.MAPPINGS.items() if keys.scalars}
     numbers = {each.pattern for each in SPOTS if each.kind in ("int", "float")}
     mappings = {
         each.pattern for each in SPOTS if each.kind == "dict" and "options" not in each.option
     }
-    assert strings | scalars == set(formats.STRINGS)
-    assert numbers == set(formats.NUMBERS)
-    assert mappings == set(formats.MAPPINGS) | formats.FREE_MAPPINGS
+    assert strings | scalars == set(patterns.STRINGS)
+    assert numbers == set(patterns.NUMBERS)
+    assert mappings == set(patterns.MAPPINGS) | patterns.FREE_MAPPINGS
     known = {each.pattern for each in SPOTS} | scalars
-    assert (formats.NEVER_EMPTY | formats.MAY_BE_EMPTY) - known == set()
+    assert (patterns.NEVER_EMPTY | patterns.MAY_BE_EMPTY) - known == set()
 
 
 @pytest.mark.parametrize("role", ROLES)
