@@ -1,7 +1,5 @@
 """What a deploy would do: nothing, finish, or roll."""
 
-# ruff: noqa: ARG002 - a fake has the signatures of what it stands for
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -9,15 +7,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible_collections.slipway.stack.plugins.module_utils.engine import EngineError
+from ansible_collections.slipway.stack.plugins.module_utils.freeze import Freeze, set_freeze
 from ansible_collections.slipway.stack.plugins.module_utils.plan import (
     FINISH,
     NOTHING,
     ROLL,
     Plan,
+    Wish,
     make_plan,
+    plan_deploy,
     unprovisioned,
 )
+from ansible_collections.slipway.stack.plugins.module_utils.preflight import Lookup
+from ansible_collections.slipway.stack.plugins.module_utils.proxy import Proxy
+from ansible_collections.slipway.stack.plugins.module_utils.registry import ImagesUnavailable
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     PREPARED,
     RETIRED,
@@ -26,38 +29,20 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
     StackDirectory,
 )
+from ansible_collections.slipway.stack.plugins.module_utils.routes import router_names
 
 from tests.unit.release.fakes import (
     OLD,
     STACK,
-    FakeEngine,
     manifest,
     model,
     serve,
     with_service,
     written,
 )
+from tests.unit.release.registry import Registry
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
-
-
-class Registry(FakeEngine):
-    """An engine whose registry has every tag under the digest of its version."""
-
-    def __init__(self, directory: StackDirectory) -> None:
-        super().__init__(directory)
-        self.asked: list[str] = []
-        self.missing: set[str] = set()
-
-    def platform(self) -> str:
-        return "linux/amd64"
-
-    def resolve(self, reference: str, platform: str) -> str:
-        self.asked.append(reference)
-        if reference in self.missing:
-            raise EngineError(f"{reference}: manifest unknown")
-        name, _, tag = reference.rpartition(":")
-        return f"{name}@sha256:{tag.replace('.', '').rjust(64, '0')}"
 
 
 @pytest.fixture
@@ -75,6 +60,7 @@ def plan(
         wanted or model(),
         version=version,
         secrets=more.get("secrets", "the secrets"),
+        actor={"who": more.get("who", "ada")},
         now=NOON,
     )
 
@@ -96,7 +82,7 @@ def test_the_first_deploy_rolls(registry: Registry) -> None:
     assert (found.action, found.serving) == (ROLL, None)
     assert found.manifest.outcome == PREPARED
     assert found.manifest.bank == 1
-    assert found.manifest.routers == ["shop-backend-0", "shop-backend-1", "shop-frontend-0"]
+    assert found.manifest.routers == router_names(model())
 
 
 def test_a_manifest_says_what_the_roll_has_to_know(registry: Registry) -> None:
@@ -206,23 +192,55 @@ def test_what_serves_but_is_not_complete_is_finished(
     assert (found.action, found.manifest.id) == (FINISH, deployed.id)
 
 
+def test_who_deploys_goes_into_the_manifest_and_makes_no_difference(
+    registry: Registry, deployed: Manifest
+) -> None:
+    assert deployed.actor == {"who": "ada"}
+    assert plan(registry, who="grace").action == NOTHING
+
+
 def test_each_image_is_asked_for_once(registry: Registry) -> None:
     plan(registry)
-    assert registry.asked == [
+    assert sorted(registry.asked) == [
         "registry.example.com/shop/backend:1.4.1",
         "registry.example.com/shop/frontend:1.4.1",
     ]
 
 
-def test_a_missing_image_names_its_service_and_what_to_check(registry: Registry) -> None:
-    registry.missing = {"registry.example.com/shop/frontend:1.4.1"}
+def test_all_missing_images_are_named_at_once(registry: Registry) -> None:
+    registry.missing = {
+        "registry.example.com/shop/backend:1.4.1": "dial tcp: lookup registry: no such host",
+        "registry.example.com/shop/frontend:1.4.1": "manifest unknown",
+    }
+    with pytest.raises(ImagesUnavailable) as caught:
+        plan(registry)
+    backend, frontend = caught.value.problems
+    assert "stack_services.backend cannot be had" in backend
+    assert "stack_services.frontend cannot be had" in frontend
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        (
+            "dial tcp: lookup registry.example.com on 127.0.0.53:53: no such host",
+            "the name of the registry registry.example.com does not resolve on the host",
+        ),
+        ("unauthorized: authentication required", "refuses the login"),
+        ("denied: requested access to the resource is denied", "docker_registries['registry.ex"),
+        ("manifest unknown: manifest unknown", "has no such tag. Check stack_version ('1.4.1')"),
+        ("dial tcp 192.0.2.1:443: connect: connection refused", "does not answer"),
+        ("net/http: request canceled (Client.Timeout exceeded)", "does not answer"),
+        ("tls: failed to verify certificate: x509: unknown authority", "does not trust"),
+        ("it is built for linux/arm64, but the host is linux/amd64", "it is built for linux/arm64"),
+    ],
+)
+def test_a_missing_image_says_why_and_what_to_do(registry: Registry, said: str, cause: str) -> None:
+    registry.missing = {"registry.example.com/shop/frontend:1.4.1": said}
     with pytest.raises(ReleaseError) as caught:
         plan(registry)
-    message = str(caught.value)
-    assert "stack_services.frontend cannot be had" in message
-    assert "manifest unknown" in message
-    assert "stack_version ('1.4.1')" in message
-    assert "docker_registries" in message
+    assert cause in str(caught.value)
+    assert said in str(caught.value)
 
 
 # provisioning -----------------------------------------------------------------------------------
@@ -236,16 +254,16 @@ def silent() -> None:
     raise ReleaseError("Traefik's API does not answer")
 
 
-def test_a_provisioned_host_misses_nothing(directory: StackDirectory, engine: FakeEngine) -> None:
-    assert unprovisioned(directory, engine, answering) == []
+def test_a_provisioned_host_misses_nothing(directory: StackDirectory, registry: Registry) -> None:
+    assert unprovisioned(directory, registry, answering) == []
 
 
 def test_everything_that_a_host_misses_is_listed_at_once(
-    directory: StackDirectory, engine: FakeEngine
+    directory: StackDirectory, registry: Registry
 ) -> None:
     directory.key.unlink()
-    engine.networks = [f"{STACK}-edge"]
-    assert unprovisioned(directory, engine, silent) == [
+    registry.networks = [f"{STACK}-edge"]
+    assert unprovisioned(directory, registry, silent) == [
         f"{directory.key} is missing",
         "network shop-app is missing",
         "network shop-data is missing",
@@ -254,16 +272,110 @@ def test_everything_that_a_host_misses_is_listed_at_once(
 
 
 def test_a_stack_that_the_host_does_not_know_is_missing(
-    directory: StackDirectory, engine: FakeEngine
+    directory: StackDirectory, registry: Registry
 ) -> None:
     other = StackDirectory(directory.host, "other")
-    found = unprovisioned(other, engine, answering)
+    found = unprovisioned(other, registry, answering)
     assert found[0] == f"{other.root} is missing"
     assert "network other-edge is missing" in found
 
 
 def test_a_host_without_an_engine_is_not_provisioned(
-    directory: StackDirectory, engine: FakeEngine
+    directory: StackDirectory, registry: Registry
 ) -> None:
-    engine.failing["network ls"] = "There is no 'docker' command on the host."
-    assert unprovisioned(directory, engine, answering) == [engine.failing["network ls"]]
+    registry.failing["ask"] = "The Docker Engine does not answer"
+    assert unprovisioned(directory, registry, answering) == [registry.failing["ask"]]
+
+
+# the whole ---------------------------------------------------------------------------------------
+
+
+class Quiet(Proxy):
+    """Traefik's API, as far as a plan asks it."""
+
+    version = "3.7.15"
+
+    def __init__(self) -> None:
+        super().__init__("192.0.2.1")
+
+    def get(self, path: str) -> Any:
+        assert path == "/api/version"
+        return {"Version": self.version}
+
+
+@pytest.fixture(autouse=True)
+def own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lookup, "_resolve", lambda _: None)
+    monkeypatch.setattr(Lookup, "warning", lambda _: "")
+
+
+def wish(registry: Registry, **changes: Any) -> Wish:
+    assert registry.directory
+    values: dict[str, Any] = {
+        "directory": registry.directory,
+        "model": model(),
+        "version": "1.4.1",
+        "secrets": "the secrets",
+        "actor": {"who": "ada", "run_number": 42},
+        "min_free_disk": "1k",
+    }
+    return Wish(**(values | changes))
+
+
+def test_a_deploy_that_nothing_stands_against_is_planned(registry: Registry) -> None:
+    found, warnings = plan_deploy(wish(registry), registry, Quiet(), NOON)
+    assert (found.action, warnings) == (ROLL, [])
+    assert found.manifest.actor == {"who": "ada", "run_number": 42}
+
+
+def test_all_refusals_come_at_once(
+    directory: StackDirectory, registry: Registry, deployed: Manifest
+) -> None:
+    deployed.actor = {"run_number": 43}
+    directory.write_manifest(deployed)
+    set_freeze(directory, Freeze(reason="moving house", who="ada", since="2026-11-23T09:00:00Z"))
+    registry.missing = {"registry.example.com/shop/frontend:1.5.0": "manifest unknown"}
+    proxy = Quiet()
+    proxy.version = "3.7.2"
+    with pytest.raises(ReleaseError) as caught:
+        plan_deploy(
+            wish(registry, version="1.5.0", min_free_disk="999999999g"), registry, proxy, NOON
+        )
+    header, *refusals, serving = str(caught.value).splitlines()
+    assert header == "This deploy is refused; nothing was changed:"
+    assert [refusal[:10] for refusal in refusals] == [
+        "- Image: t",
+        "- The stac",
+        "- The rele",
+        "- Disk: /v",
+        "- Traefik ",
+    ]
+    assert serving == f"{deployed.id} serves."
+
+
+def test_what_serves_may_be_deployed_in_a_freeze(
+    directory: StackDirectory, registry: Registry, deployed: Manifest
+) -> None:
+    set_freeze(directory, Freeze(reason="moving house", who="ada", since="2026-11-23T09:00:00Z"))
+    assert plan_deploy(wish(registry), registry, Quiet(), NOON) == (
+        Plan(NOTHING, deployed, deployed.id),
+        [],
+    )
+    ignoring = wish(registry, version="1.5.0", ignore_freeze=True)
+    assert plan_deploy(ignoring, registry, Quiet(), NOON)[0].action == ROLL
+
+
+def test_to_finish_takes_no_further_room(
+    directory: StackDirectory, registry: Registry, deployed: Manifest
+) -> None:
+    unrecorded(registry, deployed)
+    found, _ = plan_deploy(wish(registry, min_free_disk="999999999g"), registry, Quiet(), NOON)
+    assert found.action == FINISH
+
+
+def test_a_host_that_is_not_provisioned_is_refused_first(
+    directory: StackDirectory, registry: Registry
+) -> None:
+    directory.key.unlink()
+    with pytest.raises(ReleaseError, match=r"(?s)not provisioned for the stack 'shop'.*provision"):
+        plan_deploy(wish(registry), registry, Quiet(), NOON)

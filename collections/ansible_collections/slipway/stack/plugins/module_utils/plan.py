@@ -6,11 +6,15 @@ file, its routes and, keyed, its secrets. A deploy of what serves already change
 
 from __future__ import annotations
 
+import http.client
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
+from ansible_collections.slipway.stack.plugins.module_utils import freeze
 from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     RELEASE_LABEL,
     STACK_LABEL,
@@ -18,12 +22,18 @@ from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     assets_of,
     compose_definition,
     container_name,
-    image_reference,
     probe_path,
     replicas_of,
     services_of,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine, EngineError
+from ansible_collections.slipway.stack.plugins.module_utils.lock import older_run_refusal
+from ansible_collections.slipway.stack.plugins.module_utils.preflight import Findings, problems
+from ansible_collections.slipway.stack.plugins.module_utils.proxy import Proxy
+from ansible_collections.slipway.stack.plugins.module_utils.registry import (
+    ImagesUnavailable,
+    resolve_images,
+)
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     FAILED,
     PLACEHOLDER_ID,
@@ -53,6 +63,75 @@ class Plan:
     serving: str | None
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants deployed, and what may not stand in the way; as the role's variables."""
+
+    directory: StackDirectory
+    model: dict[str, Any]
+    version: str
+    secrets: str
+    actor: dict[str, Any]
+    min_free_disk: str
+    ignore_freeze: bool = False
+    allow_older_run: bool = False
+
+
+def plan_deploy(wish: Wish, engine: Engine, proxy: Proxy, now: datetime) -> tuple[Plan, list[str]]:
+    """Make the plan and return it with its warnings; ReleaseError has all refusals at once."""
+    directory = wish.directory
+    if missing := unprovisioned(directory, engine, lambda: proxy.get("/api/version")):
+        raise ReleaseError(
+            f"This host is not provisioned for the stack '{directory.stack}': "
+            f"{'; '.join(missing)}.\nRun the playbook provision with the same inventory first: "
+            f"ansible-playbook playbooks/provision.yml -i <inventory>"
+        )
+    serving_id = directory.serving()
+    serving = directory.manifest(serving_id) if serving_id else None
+    plan, refusals = None, []
+    try:
+        plan = make_plan(
+            directory,
+            engine,
+            wish.model,
+            version=wish.version,
+            secrets=wish.secrets,
+            actor=wish.actor,
+            now=now,
+        )
+    except ImagesUnavailable as error:
+        refusals = error.problems
+    if plan and plan.action == NOTHING:
+        return plan, []
+    run_number = wish.actor.get("run_number") or 0
+    refusals += [
+        reason
+        for reason in (
+            freeze.refusal(directory, ignore=wish.ignore_freeze),
+            older_run_refusal(serving, run_number, allow=wish.allow_older_run),
+        )
+        if reason
+    ]
+    found = Findings()
+    if not plan or plan.action == ROLL:
+        found = problems(
+            directory,
+            engine,
+            proxy,
+            model=wish.model,
+            serving=serving,
+            containers=stack_containers(engine, directory.stack),
+            min_free_disk=wish.min_free_disk,
+        )
+    refusals += found.refusals
+    if refusals or not plan:
+        raise ReleaseError(
+            "\n- ".join(["This deploy is refused; nothing was changed:", *refusals])
+            + f"\n{serving_id or 'No release'} serves."
+        )
+    return plan, found.warnings
+
+
 def make_plan(
     directory: StackDirectory,
     engine: Engine,
@@ -60,9 +139,13 @@ def make_plan(
     *,
     version: str,
     secrets: str,
+    actor: dict[str, Any],
     now: datetime,
 ) -> Plan:
-    """Compare what the inventory wants with what serves; ReleaseError when it cannot be had."""
+    """Compare what the inventory wants with what serves; ReleaseError when it cannot be had.
+
+    The actor is not part of what is compared: it makes no difference to what runs.
+    """
     serving_id = directory.serving()
     serving = directory.manifest(serving_id) if serving_id else None
     version = version or (serving.version if serving else "")
@@ -71,7 +154,7 @@ def make_plan(
             f"No version is known: {model['name']} has never been deployed to this host. Choose "
             f"one with -e stack_version=…, or set stack_version in the inventory."
         )
-    images = resolve_images(model, version, engine)
+    images = resolve_images(model, version, engine, engine.platform())
     placeholder = Release(id=PLACEHOLDER_ID, bank=1, version=version, images=images)
     wanted = fingerprint(
         {
@@ -84,7 +167,8 @@ def make_plan(
         directory.key.read_bytes(),
     )
     if serving and serving.fingerprint == wanted:
-        complete = serving.outcome == SERVING and containers_are_right(serving, engine)
+        containers = stack_containers(engine, serving.stack)
+        complete = serving.outcome == SERVING and containers_are_right(serving, containers)
         return Plan(NOTHING if complete else FINISH, serving, serving_id)
     known = directory.manifests()
     release_id = new_id(wanted, now, [one.id for one in known])
@@ -103,31 +187,10 @@ def make_plan(
             created=utc_now(),
             domain=model["domain"],
             assets=assets_of(model),
+            actor=actor,
         ),
         serving_id,
     )
-
-
-def resolve_images(model: dict[str, Any], version: str, engine: Engine) -> dict[str, str]:
-    """Return each service's image by digest, asking the registry once for each reference."""
-    references = {
-        name: image_reference(service["image"], version)
-        for name, service in services_of(model).items()
-    }
-    platform = engine.platform()
-    digests: dict[str, str] = {}
-    for name, reference in sorted(references.items()):
-        if reference in digests:
-            continue
-        try:
-            digests[reference] = engine.resolve(reference, platform)
-        except EngineError as error:
-            raise ReleaseError(
-                f"The image of stack_services.{name} cannot be had: {error}\n"
-                f"Check stack_version ('{version}') and stack_services.{name}.image, that the "
-                f"image was pushed, and docker_registries if the registry asks for a login."
-            ) from error
-    return {name: digests[reference] for name, reference in references.items()}
 
 
 def manifest_services(model: dict[str, Any], release_id: str, bank: int) -> dict[str, Any]:
@@ -149,19 +212,33 @@ def manifest_services(model: dict[str, Any], release_id: str, bank: int) -> dict
     return services
 
 
-def containers_are_right(serving: Manifest, engine: Engine) -> bool:
+def stack_containers(engine: Engine, stack: str) -> list[dict[str, Any]]:
+    """List all containers of a stack, running or not, as the engine's API has them in a list."""
+    filters = quote(json.dumps({"label": [f"{STACK_LABEL}={stack}"]}))
+    status, answer = engine.ask(f"/containers/json?all=true&filters={filters}")
+    if status != http.client.OK:
+        raise EngineError(f"The engine does not list the containers of {stack}: {answer}")
+    found: list[dict[str, Any]] = answer
+    return found
+
+
+def container_names(
+    containers: list[dict[str, Any]], *, running_only: bool = False
+) -> dict[str, str]:
+    """Return the release of each listed container by the container's name."""
+    return {
+        container["Names"][0].lstrip("/"): container["Labels"].get(RELEASE_LABEL, "")
+        for container in containers
+        if container["State"] == "running" or not running_only
+    }
+
+
+def containers_are_right(serving: Manifest, containers: list[dict[str, Any]]) -> bool:
     """Tell whether all containers of the serving release run, and none of another exists."""
     names = {name for service in serving.services.values() for name in service["containers"]}
-    found = engine.containers(STACK_LABEL, serving.stack)
-    running = {
-        container["Name"].lstrip("/") for container in found if container["State"]["Running"]
-    }
-    strangers = [
-        container
-        for container in found
-        if container["Config"]["Labels"].get(RELEASE_LABEL) != serving.id
-    ]
-    return names <= running and not strangers
+    return names <= set(container_names(containers, running_only=True)) and (
+        set(container_names(containers).values()) <= {serving.id}
+    )
 
 
 def unprovisioned(
@@ -172,13 +249,14 @@ def unprovisioned(
     if not directory.root.is_dir():
         missing.append(f"{directory.root} is missing")
     try:
-        networks = engine.run("network", "ls", "--format={{.Name}}").split()
+        _, networks = engine.ask("/networks")
     except EngineError as error:
         return [*missing, str(error)]
+    names = {network["Name"] for network in networks}
     missing += [
         f"network {directory.stack}-{kind} is missing"
         for kind in ("edge", "app", "data")
-        if f"{directory.stack}-{kind}" not in networks
+        if f"{directory.stack}-{kind}" not in names
     ]
     try:
         ask_proxy()

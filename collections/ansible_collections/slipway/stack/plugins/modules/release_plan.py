@@ -8,8 +8,13 @@ short_description: Decide what a deploy of a stack has to do
 description:
   - Resolves the stack's images to digests, takes the fingerprint of what the inventory wants and
     compares it with the release that serves on the host.
+  - Looks beforehand for what would stop the release halfway, and refuses all of it at once. That
+    is too little disk or memory, an image that cannot be had, versions that are too old, a frozen
+    stack, or an older run of the pipeline.
   - Changes nothing; what it returns is what M(slipway.stack.release_files) and
     M(slipway.stack.release_roll) then do.
+  - In check mode it also asks the commands what they would do, each in a throw-away container.
+  - As a task it is an action, which explains a host that does not know the user.
 options:
   host_directory:
     description: The directory that holds everything of this project on the host.
@@ -32,10 +37,31 @@ options:
       would strike out parts of digests and addresses.
     type: str
     required: true
+  actor:
+    description: Who deploys, with C(who), C(run_number), C(run_url) and C(commit). It goes into the
+      manifest and makes no difference to what is deployed.
+    type: dict
+    default: {}
+  keep:
+    description: How many releases stay on the host, the serving one among them.
+    type: int
+    required: true
+  min_free_disk:
+    description: Disk space that must be free, a number with the unit k, m or g.
+    type: str
+    required: true
+  ignore_freeze:
+    description: Deploy although the stack is frozen.
+    type: bool
+    default: false
+  allow_older_run:
+    description: Let a lower run number replace a higher one.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
-    description: It only reads.
+    description: It only reads; only in check mode it asks the commands what they would do.
   diff_mode:
     support: none
     description: M(slipway.stack.release_files) shows the difference.
@@ -50,12 +76,14 @@ EXAMPLES = r"""
     model: "{{ __stack_model }}"
     version: "1.4.1"
     secrets: "{{ __stack_secrets }}"
+    keep: 5
+    min_free_disk: 2g
   register: __stack_plan
 """
 
 RETURN = r"""
 action:
-  description: What there is to do.
+  description: What there is to do, C(none), C(finish) or C(roll).
   type: str
   returned: success
   sample: roll
@@ -68,6 +96,11 @@ serving:
   type: str
   returned: success
   sample: 20261122-101500-4f3a9c1e
+report:
+  description: The plan in lines for people.
+  type: list
+  elements: str
+  returned: success
 """
 
 from dataclasses import asdict
@@ -76,11 +109,24 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
-from ansible_collections.slipway.stack.plugins.module_utils.plan import make_plan, unprovisioned
+from ansible_collections.slipway.stack.plugins.module_utils.plan import (
+    ROLL,
+    Wish,
+    plan_deploy,
+    stack_containers,
+)
+from ansible_collections.slipway.stack.plugins.module_utils.plan_report import plan_lines
 from ansible_collections.slipway.stack.plugins.module_utils.proxy import Proxy
+from ansible_collections.slipway.stack.plugins.module_utils.rehearsal import rehearse
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
     StackDirectory,
+)
+
+# The options that are the same in both.
+WISH = (
+    *("model", "version", "secrets", "actor", "min_free_disk"),
+    *("ignore_freeze", "allow_older_run"),
 )
 
 
@@ -93,36 +139,42 @@ def main() -> None:
             "model": {"type": "dict", "required": True},
             "version": {"type": "str", "default": ""},
             "secrets": {"type": "str", "required": True, "no_log": True},
+            "actor": {"type": "dict", "default": {}},
+            "keep": {"type": "int", "required": True},
+            "min_free_disk": {"type": "str", "required": True},
+            "ignore_freeze": {"type": "bool", "default": False},
+            "allow_older_run": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
-    model = module.params["model"]
-    directory = StackDirectory(Path(module.params["host_directory"]), model["name"])
-    engine = Engine()
-    proxy = Proxy(module.params["proxy_address"])
-    missing = unprovisioned(directory, engine, lambda: proxy.get("/api/overview"))
-    if missing:
-        module.fail_json(
-            msg=f"This host is not provisioned for the stack '{model['name']}': "
-            f"{'; '.join(missing)}.\nRun the playbook provision with the same inventory first: "
-            f"ansible-playbook playbooks/provision.yml -i <inventory>"
-        )
+    given = module.params
+    model, engine = given["model"], Engine()
+    wish = Wish(
+        directory=StackDirectory(Path(given["host_directory"]), model["name"]),
+        **{name: given[name] for name in WISH},
+    )
     try:
-        plan = make_plan(
-            directory,
-            engine,
+        plan, warnings = plan_deploy(wish, engine, Proxy(given["proxy_address"]), datetime.now(UTC))
+        report = plan_lines(
+            wish.directory,
+            plan,
             model,
-            version=module.params["version"],
-            secrets=module.params["secrets"],
-            now=datetime.now(UTC),
+            stack_containers(engine, model["name"]),
+            secrets=given["secrets"],
+            keep=given["keep"],
         )
+        if module.check_mode and plan.action == ROLL:
+            report += rehearse(wish.directory, engine, model, plan.manifest, plan.serving)
     except (ReleaseError, OSError) as error:
         module.fail_json(msg=str(error))
+    for warning in warnings:
+        module.warn(warning)
     module.exit_json(
         changed=False,
         action=plan.action,
         manifest=asdict(plan.manifest),
         serving=plan.serving,
+        report=report,
     )
 
 
