@@ -7,48 +7,32 @@ from pathlib import Path
 from ansible_collections.slipway.stack.plugins.module_utils.definition import project_name
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine, EngineError
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
-    FAILED,
     ReleaseError,
     StackDirectory,
-    utc_now,
 )
 
 LOG_LINES = 40
 
 
 def run_command(
-    directory: StackDirectory,
-    engine: Engine,
-    release_id: str,
-    name: str,
-    *,
-    timeout: int,
-    fatal: bool,
+    directory: StackDirectory, engine: Engine, release_id: str, name: str, timeout: int
 ) -> str:
     """Run the command's container, wait for its end and return what it wrote.
 
     ReleaseError names the command and holds its last lines, without the release's secrets.
     """
-    path = directory.release(release_id)
     container = f"{project_name(directory.stack, release_id)}-{name}"
     # What an interrupted deploy left would hold the name.
     engine.run("rm", "--force", container)
     try:
-        reason = _run(engine, path, container, name, timeout)
+        reason = _run(engine, directory.release(release_id), container, name, timeout)
         output = redacted(engine.logs(container, LOG_LINES), directory, release_id)
-        if not reason:
-            return output
-        reason = (
-            f"The command '{name}' of stack_commands {redacted(reason, directory, release_id)}. "
-            f"Its last lines:\n{output or '(it wrote nothing)'}"
-        )
-        if fatal:
-            manifest = directory.manifest(release_id)
-            manifest.outcome, manifest.reason, manifest.finished = FAILED, reason, utc_now()
-            directory.write_manifest(manifest)
-            serving = directory.serving()
-            reason += f"\nNothing was switched: {serving or 'no release'} serves as before."
-        raise ReleaseError(reason)
+        if reason:
+            raise ReleaseError(
+                f"The command '{name}' of stack_commands {redacted(reason, directory, release_id)}."
+                f" Its last lines:\n{output or '(it wrote nothing)'}"
+            )
+        return output
     finally:
         engine.run("rm", "--force", container)
 

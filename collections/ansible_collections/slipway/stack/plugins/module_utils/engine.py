@@ -8,6 +8,7 @@ import json
 import socket
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import Relea
 SOCKET = "/var/run/docker.sock"
 LOGIN_FILE = Path("/root/.docker/config.json")
 ANSWER_SECONDS = 30
+PULL_SECONDS = 1800  # a large image over a slow line
 DOCKER_HUB = "docker.io"
 
 
@@ -81,16 +83,36 @@ class Engine:
         return found
 
     def logs(self, name: str, lines: int = 30) -> str:
-        """Return the last lines that a container wrote, both streams together."""
-        done = subprocess.run(
-            ["docker", "logs", "--tail", str(lines), name],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=ANSWER_SECONDS,
-            check=False,
-        )
+        """Return the last lines that a container wrote, both streams together; for messages."""
+        try:
+            done = subprocess.run(
+                ["docker", "logs", "--tail", str(lines), name],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                timeout=ANSWER_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"(its log cannot be read: {error})"
         return done.stdout.strip()
+
+    def has_image(self, reference: str) -> bool:
+        """Tell whether an image is on the host."""
+        status, _ = self.ask(f"/images/{quote(reference)}/json")
+        return status == http.client.OK
+
+    def pull(self, references: Sequence[str]) -> list[str]:
+        """Pull the images that are not on the host, side by side; return which these were."""
+        missing = [one for one in references if not self.has_image(one)]
+        with ThreadPoolExecutor(max(len(missing), 1)) as pool:
+            for done in [
+                pool.submit(self.run, "pull", "--quiet", one, timeout=PULL_SECONDS)
+                for one in missing
+            ]:
+                done.result()
+        return missing
 
     def ask(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:
         """Get a path of the engine's API; return the status and the decoded answer."""

@@ -6,11 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ansible_collections.slipway.stack.plugins.module_utils import job as job_module
+from ansible_collections.slipway.stack.plugins.module_utils import runner
 from ansible_collections.slipway.stack.plugins.module_utils.job import JobDirectory
 from ansible_collections.slipway.stack.plugins.module_utils.release import ReleaseError
 
-RUNNER = "ansible_collections.slipway.stack.plugins.module_utils.runner"
 ANSWER_SECONDS = 30
 
 
@@ -36,7 +35,7 @@ def start(job: JobDirectory, stack: str) -> None:
         "--property=OOMScoreAdjust=-900",
         f"--setenv=PYTHONPATH={code}",
         "--setenv=PYTHONDONTWRITEBYTECODE=1",
-        *(sys.executable, "-m", RUNNER, str(job.path)),
+        *(sys.executable, "-m", runner.__name__, str(job.path)),
     )
 
 
@@ -50,9 +49,9 @@ def alive(job: JobDirectory, stack: str) -> bool:
 
 
 def own_code() -> Path:
-    """Find the code that is running: Ansible's archive of this module, or a directory of sources."""
-    archive = getattr(job_module.__loader__, "archive", None)
-    return Path(archive) if archive else Path(job_module.__file__ or "").parents[5]
+    """Find the code that is running: Ansible's archive of a module, or a source directory."""
+    archive = getattr(runner.__loader__, "archive", None)
+    return Path(archive) if archive else Path(runner.__file__ or "").parents[5]
 
 
 def _systemd(*command: str) -> str:

@@ -6,36 +6,40 @@ DOCUMENTATION = r"""
 module: release_roll
 short_description: Make a prepared release the one that serves
 description:
-  - Starts the release beside the one that serves, waits until every container is healthy, switches
-    Traefik to it by renaming one file, confirms it through Traefik's API, drains and stops the old
-    release, and drops the releases that are not kept any more.
-  - Until the switch every failure leaves the old release serving.
-  - Finishes what an interrupted roll of the same release began.
+  - Starts one process on the host, a transient systemd unit, which does the whole of the work under
+    the stack's lock. It runs the commands that come first, starts the release beside the one that
+    serves, waits until it is healthy, asks it through Traefik by a private route, switches to it by
+    renaming one file, watches it under its visitors, drains and stops the old release, and drops
+    what is no longer kept.
+  - Goes back by itself when the release turns out to be bad.
+  - The process needs nobody to follow it. A controller that is killed, or whose line is cut, leaves
+    it alone, and the next deploy waits for it or finds its result.
+  - As a task it is an action that follows the process and shows a line for each phase.
 options:
+  job:
+    description:
+      - What is to be done, as C(roles/stack/vars/main.yml) puts it together.
+      - Either this or O(id) is required.
+    type: dict
   host_directory:
     description: The directory that holds everything of this project on the host.
     type: path
-    required: true
-  proxy_address:
-    description: The address of Traefik's active slot on the door network.
-    type: str
     required: true
   stack:
     description: The stack's name.
     type: str
     required: true
-  release:
-    description: The id of the release that is to serve.
+  id:
+    description: The id of a job that was started before and is to be followed.
     type: str
-    required: true
-  drain_timeout:
-    description: Seconds that requests in flight at the old release may take to end.
+  after:
+    description: How many lines of its progress are known already.
     type: int
-    required: true
-  keep:
-    description: How many releases stay on the host, the serving one among them.
+    default: 0
+  patience:
+    description: Seconds to wait for the next lines, or for the end.
     type: int
-    required: true
+    default: 20
 attributes:
   check_mode:
     support: none
@@ -48,73 +52,94 @@ EXAMPLES = r"""
 - name: Roll to the release
   slipway.stack.release_roll:
     host_directory: /srv/slipway
-    proxy_address: 10.213.0.2
     stack: production
-    release: 20261122-101500-4f3a9c1e
-    drain_timeout: 30
-    keep: 5
+    job: "{{ __stack_job }}"
 """
 
 RETURN = r"""
-old:
-  description: The id of the release that served before, or null.
+id:
+  description: The job's id.
   type: str
   returned: success
-new:
-  description: The id of the release that serves now.
-  type: str
+progress:
+  description: The lines of its progress after O(after).
+  type: list
   returned: success
-seconds:
-  description: The seconds that each phase took.
+result:
+  description: How the job ended, with its C(report); null while it goes on.
   type: dict
   returned: success
-  sample: {start: 0.9, healthy: 1.8, switch: 0.2, drain: 1.1, stop: 1.4}
 """
 
-from dataclasses import asdict
+import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.stack.plugins.module_utils.command import redacted
-from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
-from ansible_collections.slipway.stack.plugins.module_utils.proxy import Proxy
+from ansible_collections.slipway.stack.plugins.module_utils import unit
+from ansible_collections.slipway.stack.plugins.module_utils.job import (
+    Job,
+    JobDirectory,
+    job_named,
+    new_job,
+)
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
     StackDirectory,
 )
-from ansible_collections.slipway.stack.plugins.module_utils.roll import Roll
+
+POLL_SECONDS = 0.05
+# Lines that come close together travel together.
+GATHER_SECONDS = 1.0
 
 
 def main() -> None:
-    """Read the parameters, roll, answer."""
+    """Start or find the job, wait for news, answer."""
     module = AnsibleModule(
         argument_spec={
+            "job": {"type": "dict"},
             "host_directory": {"type": "path", "required": True},
-            "proxy_address": {"type": "str", "required": True},
             "stack": {"type": "str", "required": True},
-            "release": {"type": "str", "required": True},
-            "drain_timeout": {"type": "int", "required": True},
-            "keep": {"type": "int", "required": True},
+            "id": {"type": "str"},
+            "after": {"type": "int", "default": 0},
+            "patience": {"type": "int", "default": 20},
         },
+        required_one_of=[("job", "id")],
+        mutually_exclusive=[("job", "id")],
     )
-    parameters = module.params
-    directory = StackDirectory(Path(parameters["host_directory"]), parameters["stack"])
-    roll = Roll(
-        directory,
-        Engine(),
-        Proxy(parameters["proxy_address"]),
-        drain_timeout=parameters["drain_timeout"],
-        keep=parameters["keep"],
-    )
+    given = module.params
+    stack = given["stack"]
     try:
-        report = roll.run(parameters["release"])
+        if given["id"]:
+            place = job_named(StackDirectory(Path(given["host_directory"]), stack), given["id"])
+        else:
+            place = new_job(Job.from_mapping(given["job"]))
+            unit.start(place, stack)
+        progress = news(place, stack, given["after"], given["patience"])
+        result = place.result()
     except (ReleaseError, OSError) as error:
-        serving = directory.serving()
-        module.fail_json(
-            msg=f"{redacted(str(error), directory, parameters['release'])}\n"
-            f"{serving or 'No release'} serves."
-        )
-    module.exit_json(changed=True, **asdict(report))
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=True, id=place.path.name, progress=progress, result=result)
+
+
+def news(place: JobDirectory, stack: str, after: int, patience: float) -> list[dict[str, object]]:
+    """Wait for the next lines of the progress, or for the end; ReleaseError when it just died."""
+    bound = time.monotonic() + patience
+    gathered = time.monotonic() + GATHER_SECONDS
+    while True:
+        now = time.monotonic()
+        ended = place.result() is not None
+        if ended or now > bound:
+            break
+        if place.progress(after) and now > gathered:
+            break
+        if not unit.alive(place, stack) and place.result() is None:
+            raise ReleaseError(
+                f"The process on the host ended before its time: it was killed, or the host is out "
+                f"of memory. What served then serves on. Run the same command again, it finishes "
+                f"the work. Its journal: journalctl --unit {unit.unit_name(stack, place.path.name)}"
+            )
+        time.sleep(POLL_SECONDS)
+    return place.progress(after)
 
 
 if __name__ == "__main__":

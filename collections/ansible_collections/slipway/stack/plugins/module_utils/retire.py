@@ -1,0 +1,159 @@
+"""Retiring releases: draining them, stopping them, and dropping what is no longer kept."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.slipway.stack.plugins.module_utils import assets
+from ansible_collections.slipway.stack.plugins.module_utils.clock import Clock
+from ansible_collections.slipway.stack.plugins.module_utils.definition import (
+    PORT_LABEL,
+    RELEASE_LABEL,
+    STACK_LABEL,
+)
+from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine, EngineError
+from ansible_collections.slipway.stack.plugins.module_utils.release import (
+    FAILED,
+    PREPARED,
+    RETIRED,
+    ROLLED_BACK,
+    Manifest,
+    StackDirectory,
+)
+from ansible_collections.slipway.stack.plugins.module_utils.routes import users_file
+from ansible_collections.slipway.stack.plugins.module_utils.start import (
+    ENGINE_SECONDS,
+    POLL_SECONDS,
+    image_tag,
+)
+
+STOP_SECONDS = 10  # the engine's own, for a container that names none
+ESTABLISHED = "01"  # the state in /proc/net/tcp; include/net/tcp_states.h of Linux
+
+
+class Retirer:
+    """Takes releases of one stack away."""
+
+    def __init__(self, directory: StackDirectory, engine: Engine, clock: Clock) -> None:
+        """Bring the parts together; nothing is taken away yet."""
+        self.directory = directory
+        self.engine = engine
+        self.clock = clock
+
+    def drain(self, serving: str, timeout: float) -> None:
+        """Wait until no connection to the other releases is open, at most `timeout` seconds.
+
+        Traefik closes idle connections after a second, so what stays is in flight.
+        """
+        old = [
+            (container["State"]["Pid"], int(port))
+            for container in self.others({serving})
+            if container["State"]["Running"]
+            and (port := container["Config"]["Labels"].get(PORT_LABEL))
+        ]
+        bound = self.clock.now() + timeout
+        while any(open_connections(*one) for one in old) and self.clock.now() < bound:
+            self.clock.pause(POLL_SECONDS)
+
+    def others(self, releases: set[str | None]) -> list[dict[str, Any]]:
+        """List the stack's containers that belong to no release of the set."""
+        return [
+            container
+            for container in self.engine.containers(STACK_LABEL, self.directory.stack)
+            if container["Config"]["Labels"].get(RELEASE_LABEL) not in releases
+        ]
+
+    def stop(self, containers: list[dict[str, Any]]) -> None:
+        """Stop containers side by side, each with its own signal and grace."""
+        if containers:
+            grace = max(one["Config"].get("StopTimeout") or STOP_SECONDS for one in containers)
+            self.engine.run(
+                "stop", *(one["Id"] for one in containers), timeout=grace + ENGINE_SECONDS
+            )
+
+    def remove_others(self, releases: set[str | None]) -> None:
+        """Stop and remove the containers of all releases that are not in the set."""
+        if others := self.others(releases):
+            self.stop(others)
+            self.engine.run("rm", "--force", *(one["Id"] for one in others))
+
+    def prune(self, serving: str, keep: int) -> None:
+        """Drop the oldest releases, and exactly the images and files that only they brought."""
+        manifests = self.directory.manifests()
+        kept = kept_releases(manifests, serving, keep)
+        others = [one for one in self._all_manifests() if one.stack != self.directory.stack]
+        still_used = {
+            image
+            for one in [*others, *(one for one in manifests if one.id in kept)]
+            for image in one.images.values()
+        }
+        dropped = [manifest for manifest in manifests if manifest.id not in kept]
+        for manifest in dropped:
+            for service, image in manifest.images.items():
+                for name in [image_tag(manifest, service)] + [image] * (image not in still_used):
+                    self._remove_image(name)
+            # Under a temporary name, so that a half removed release is none any more.
+            gone = self.directory.temporary(manifest.id)
+            self.directory.release(manifest.id).rename(gone)
+            (self.directory.dynamic / users_file(manifest.stack, manifest.id)).unlink(
+                missing_ok=True
+            )
+            shutil.rmtree(gone)
+        for left in self.directory.leftovers(serving):
+            shutil.rmtree(left)
+        for name in {name for manifest in dropped for name in manifest.assets}:
+            trees = [self.directory.release(one) / "volumes" / name for one in kept]
+            assets.trim(
+                self.directory.root / "volumes" / name, [one for one in trees if one.is_dir()]
+            )
+
+    def _all_manifests(self) -> list[Manifest]:
+        """Read the releases of all stacks: two may run the same image."""
+        host = self.directory.host
+        return [
+            manifest
+            for stack in sorted((host / "stacks").iterdir())
+            for manifest in StackDirectory(host, stack.name).manifests()
+        ]
+
+    def _remove_image(self, name: str) -> None:
+        try:
+            self.engine.run("image", "rm", name)
+        except EngineError as error:
+            if "No such image" not in str(error):
+                raise
+
+
+def kept_releases(manifests: list[Manifest], serving: str, keep: int) -> set[str]:
+    """Choose what stays: the serving release and the newest ones that have served, `keep` in all.
+
+    A release that never served is of no use to a rollback; the newest failed one stays for its log.
+    """
+    newest_first = sorted(manifests, key=lambda one: one.id, reverse=True)
+    served = [
+        one.id
+        for one in newest_first
+        if one.outcome in {RETIRED, ROLLED_BACK} and one.id != serving
+    ]
+    failed = [one.id for one in newest_first if one.outcome == FAILED]
+    coming = [one.id for one in newest_first if one.outcome == PREPARED and one.id > serving]
+    return {serving, *served[: keep - 1], *failed[:1], *coming}
+
+
+def open_connections(pid: int, port: int) -> int:
+    """Count the established TCP connections to a port in a process's network; 0 when it is gone.
+
+    /proc/net/tcp writes addresses as `HEX_ADDRESS:HEX_PORT` (proc(5)).
+    """
+    count = 0
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            local, _, state = line.split()[1:4]
+            count += state == ESTABLISHED and int(local.rpartition(":")[2], 16) == port
+    return count
