@@ -72,11 +72,9 @@ class Session:
         self.asked = self.sent = False
 
     def write(self, data: bytes) -> None:
-        """Send something to the host."""
-        try:
+        """Send something to the host; that nobody listens any more shows in what it said."""
+        with suppress(BrokenPipeError):
             self.input.write(data)
-        except OSError as error:
-            raise SessionError(self.last_words) from error
 
     def advance(self) -> None:
         """Give the password if it is asked for; send the program once the right user listens."""
