@@ -105,9 +105,7 @@ class Retirer:
             shutil.rmtree(left)
         for name in {name for manifest in dropped for name in manifest.assets}:
             trees = [self.directory.release(one) / "volumes" / name for one in kept]
-            assets.trim(
-                self.directory.root / "volumes" / name, [one for one in trees if one.is_dir()]
-            )
+            assets.trim(self.directory.root / "volumes" / name, trees)
 
     def _all_manifests(self) -> list[Manifest]:
         """Read the releases of all stacks: two may run the same image."""
