@@ -29,12 +29,16 @@ class Proxy:
         self.address = address
 
     def get(self, path: str) -> Any:
-        """Ask the API; ReleaseError when it does not answer."""
+        """Ask the API for JSON; ReleaseError when it does not answer."""
+        return json.loads(self.text(path))
+
+    def text(self, path: str) -> str:
+        """Ask the API for text, such as `/metrics`; ReleaseError when it does not answer."""
         connection = http.client.HTTPConnection(self.address, API_PORT, timeout=ANSWER_SECONDS)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
-            body = answer.read()
+            body = answer.read().decode()
         except (OSError, http.client.HTTPException) as error:
             raise ReleaseError(
                 f"Traefik's API does not answer at {self.address}:{API_PORT} ({error}). "
@@ -44,7 +48,7 @@ class Proxy:
             connection.close()
         if answer.status != http.client.OK:
             raise ReleaseError(f"Traefik's API answered {answer.status} to {path}.")
-        return json.loads(body)
+        return body
 
     def serves(self, stack: str, release_id: str, routers: set[str]) -> bool:
         """Tell whether exactly these routers of the stack exist and all lead to this release."""
