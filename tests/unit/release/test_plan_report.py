@@ -57,9 +57,9 @@ def serving(directory: StackDirectory, registry: Registry) -> Manifest:
 
 def lines(registry: Registry, plan: Plan, **changes: Any) -> list[str]:
     assert registry.directory
-    values = {"secrets": secrets(key="the old key", password="hunter2"), "keep": 5} | changes
+    values: dict[str, Any] = {"secrets": secrets(key="the old key", password="hunter2"), "keep": 5}
     return plan_lines(
-        registry.directory, plan, model(), stack_containers(registry, "shop"), **values
+        registry.directory, plan, model(), stack_containers(registry, "shop"), **(values | changes)
     )
 
 

@@ -80,7 +80,9 @@ def test_nothing_stays(stage: Stage, memory: Path) -> None:
     asked(stage)
     stage.failing["run"] = "'docker compose' did not end within 60 seconds."
     assert asked(stage)[1].startswith("  not known: 'docker compose' did not end")
-    assert len(stage.removed) == 2
+    stage.failing["run"] = "'docker compose … run --rm migrate' failed: no such table"
+    assert asked(stage)[1] == "  not known: no such table"
+    assert len(stage.removed) == 3
     assert all(name.startswith("shop-plan-migrate-") for name in stage.removed)
     assert list(memory.iterdir()) == []
 

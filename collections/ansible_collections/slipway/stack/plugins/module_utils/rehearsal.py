@@ -26,6 +26,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import Manif
 
 MEMORY_FILES = Path("/run")
 LINES = 40
+FAILED = "' failed: "  # between the command line and what it wrote, in the engine's errors
 LIMIT_SECONDS = 60
 
 
@@ -117,7 +118,8 @@ def _output(engine: Engine, definition: dict[str, Any], name: str, limit: int) -
             timeout=limit,
         )
     except EngineError as error:
-        return f"not known: {error}"
+        said = str(error)
+        return f"not known: {said.partition(FAILED)[2] or said}"
     finally:
         # The engine removes it by itself at its end, unless the time was up before.
         engine.run("rm", "--force", container)
