@@ -209,12 +209,13 @@ def test_the_routes_differ_in_hosts_replicas_and_protection_and_in_nothing_else(
     found = between("routes")
     routers = {path.removesuffix(".rule") for path in found if path.endswith(".rule")}
     assert routers == {
-        f"http.routers.<stack>-{name}"
+        f"http.routers.<stack>-{name}{twin}"
         for name in ("backend-0", "backend-1", "backend-2", "frontend-0")
+        for twin in ("", "-probe")
     }
     assert set(found) == {
         *(f"{router}.rule" for router in routers),
-        *(f"{router}.middlewares" for router in routers),
+        *(f"{router}.middlewares" for router in routers if not router.endswith("-probe")),
         *(
             f"http.services.<stack>-{RELEASE_ID}-{name}.loadBalancer.servers"
             for name in ("backend", "frontend")

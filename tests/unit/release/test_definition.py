@@ -1,9 +1,8 @@
-"""The compose file and the routes of a release, as plain data."""
+"""The compose file of a release, as plain data."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,6 @@ from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     literal,
     probe_path,
     services_of,
-)
-from ansible_collections.slipway.stack.plugins.module_utils.routes import (
-    public_routes,
-    router_names,
 )
 
 from tests.unit.release.fakes import DIGESTS, NEW, STACK, model, release, with_service
@@ -53,11 +48,6 @@ def compose(wanted: dict[str, Any] | None = None, **changes: Any) -> dict[str, A
 def entries(wanted: dict[str, Any] | None = None) -> dict[str, dict[str, Any]]:
     services: dict[str, dict[str, Any]] = compose(wanted)["services"]
     return services
-
-
-def http(wanted: dict[str, Any] | None = None) -> dict[str, Any]:
-    found: dict[str, Any] = public_routes(wanted or model(), release())["http"]
-    return found
 
 
 def every_container() -> list[tuple[str, dict[str, Any]]]:
@@ -344,7 +334,6 @@ def test_the_definition_leaves_the_model_as_it_was() -> None:
     wanted = model()
     before = json.dumps(wanted)
     compose_definition(wanted, release())
-    public_routes(wanted, release())
     assert json.dumps(wanted) == before
 
 
@@ -359,144 +348,6 @@ def test_the_definition_leaves_the_model_as_it_was() -> None:
 )
 def test_an_image_gets_the_stacks_version_unless_it_has_its_own(image: str, reference: str) -> None:
     assert image_reference(image, "2.0") == reference
-
-
-# routes -----------------------------------------------------------------------------------------
-
-
-def matches(rule: str, host: str, path: str) -> bool:
-    """Evaluate the few matchers that a rule uses, as Traefik does."""
-    python = re.sub(r"Host\(`(.*?)`\)", lambda found: str(found[1] == host), rule)
-    python = re.sub(r"PathPrefix\(`(.*?)`\)", lambda f: str(path.startswith(f[1])), python)
-    python = re.sub(r"Path\(`(.*?)`\)", lambda found: str(path == found[1]), python)
-    return bool(eval(python.replace("||", "or").replace("&&", "and")))  # noqa: S307
-
-
-def served_by(wanted: dict[str, Any], host: str, path: str) -> str | None:
-    fitting = [one for one in http(wanted)["routers"].values() if matches(one["rule"], host, path)]
-    best = max(fitting, key=lambda one: one["priority"], default=None)
-    return best["service"].removeprefix(f"{STACK}-{NEW}-") if best else None
-
-
-@pytest.mark.parametrize(
-    ("path", "service"),
-    [
-        ("/", "frontend"),
-        ("/notes", "frontend"),
-        ("/api", "backend"),
-        ("/api/", "backend"),
-        ("/api/notes", "backend"),
-        ("/apiary", "frontend"),
-        ("/api-docs", "frontend"),
-        ("/admin/login", "backend"),
-    ],
-)
-@pytest.mark.parametrize("host", ["shop.example.com", "www.shop.example.com"])
-def test_the_longest_whole_path_wins_on_every_domain(host: str, path: str, service: str) -> None:
-    assert served_by(model(), host, path) == service
-
-
-def test_a_foreign_host_is_served_by_nobody() -> None:
-    assert served_by(model(), "example.org", "/api") is None
-
-
-def test_a_service_with_domains_of_its_own_answers_those_alone() -> None:
-    wanted = with_service("backend", domains=["api.example.com"], paths=["/"])
-    assert served_by(wanted, "api.example.com", "/api") == "backend"
-    assert served_by(wanted, "shop.example.com", "/api") == "frontend"
-
-
-def test_a_longer_path_wins_over_a_shorter_one_of_another_service() -> None:
-    wanted = with_service("frontend", paths=["/", "/api/docs"])
-    assert served_by(wanted, "shop.example.com", "/api/docs/a") == "frontend"
-    assert served_by(wanted, "shop.example.com", "/api/other") == "backend"
-
-
-def test_a_worker_has_no_address_no_router_and_no_service() -> None:
-    assert "edge" not in entries()["worker-1"]["networks"]
-    assert not [name for name in [*http()["routers"], *http()["services"]] if "worker" in name]
-
-
-def test_a_service_is_balanced_over_all_its_replicas() -> None:
-    balancer = http()["services"][f"shop-{NEW}-backend"]["loadBalancer"]
-    assert [server["url"] for server in balancer["servers"]] == [
-        "http://10.213.4.32:8000",
-        "http://10.213.4.33:8000",
-    ]
-
-
-def test_routes_and_compose_file_agree_on_every_address() -> None:
-    urls = {
-        server["url"]
-        for service in http()["services"].values()
-        for server in service["loadBalancer"]["servers"]
-    }
-    assert urls == {
-        f"http://{entry['networks']['edge']['ipv4_address']}:{port}"
-        for name, entry in entries().items()
-        for prefix, port in (("backend", 8000), ("frontend", 8080))
-        if name.startswith(prefix)
-    }
-
-
-def test_traefik_asks_for_health_with_the_stacks_host_and_scheme() -> None:
-    found = http()["services"][f"shop-{NEW}-backend"]["loadBalancer"]["healthCheck"]
-    assert found == {
-        "path": "/readyz",
-        "hostname": "shop.example.com",
-        "headers": {"X-Forwarded-Proto": "https"},
-        "interval": "2s",
-        "timeout": "3s",
-    }
-
-
-def test_host_and_scheme_of_a_health_check_may_be_chosen() -> None:
-    wanted = with_service("backend", health={"host": "internal", "proto": "http"})
-    found = http(wanted)["services"][f"shop-{NEW}-backend"]["loadBalancer"]["healthCheck"]
-    assert (found["hostname"], found["headers"]) == ("internal", {"X-Forwarded-Proto": "http"})
-    assert found["path"] == "/"
-
-
-def test_a_health_command_takes_the_place_of_the_http_check() -> None:
-    wanted = with_service("backend", health={"command": ["check"]})
-    assert "healthCheck" not in http(wanted)["services"][f"shop-{NEW}-backend"]["loadBalancer"]
-
-
-def test_idle_connections_close_before_any_backend_closes_them() -> None:
-    balancer = http()["services"][f"shop-{NEW}-backend"]["loadBalancer"]
-    transport = http()["serversTransports"][balancer["serversTransport"]]
-    assert transport["forwardingTimeouts"]["idleConnTimeout"] == "1s"
-
-
-def test_every_router_is_for_https_and_names_the_release_in_a_header() -> None:
-    for router in http()["routers"].values():
-        assert router["entryPoints"] == ["websecure"]
-        assert router["tls"] == {}
-        assert router["middlewares"] == ["shop-headers"]
-    headers = http()["middlewares"]["shop-headers"]["headers"]["customResponseHeaders"]
-    assert headers == {"X-Slipway-Release": NEW}
-
-
-def test_noindex_asks_search_engines_to_stay_away() -> None:
-    chain = http(model(noindex=True))["middlewares"]
-    headers = chain["shop-headers"]["headers"]["customResponseHeaders"]
-    assert headers["X-Robots-Tag"] == "noindex, nofollow"
-
-
-def test_basic_auth_guards_every_router_by_a_file_of_the_release() -> None:
-    found = http(model(basic_auth=True))
-    assert found["middlewares"]["shop-users"]["basicAuth"] == {
-        "usersFile": f"/etc/slipway/dynamic/shop-{NEW}.users",
-        "realm": "shop",
-        "removeHeader": True,
-    }
-    for router in found["routers"].values():
-        assert router["middlewares"] == ["shop-headers", "shop-users"]
-
-
-def test_router_names_do_not_depend_on_the_release() -> None:
-    assert router_names(model()) == list(http()["routers"])
-    assert router_names(model()) == ["shop-backend-0", "shop-backend-1", "shop-frontend-0"]
 
 
 # data -------------------------------------------------------------------------------------------

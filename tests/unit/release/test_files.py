@@ -30,7 +30,11 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
     StackDirectory,
 )
-from ansible_collections.slipway.stack.plugins.module_utils.routes import public_routes
+from ansible_collections.slipway.stack.plugins.module_utils.routes import (
+    PROBE_TOKEN,
+    probe_token,
+    public_routes,
+)
 
 from tests.unit.release.conftest import Chowned
 from tests.unit.release.fakes import NEW, OLD, FakeEngine, manifest, model, release, with_service
@@ -129,6 +133,29 @@ def test_volumes_are_made_where_their_scope_says_and_keep_what_they_hold(
     write_release(directory, manifest("20261123-000000-00000000"), content(), engine)
     assert (static / "app.css").read_text() == "body {}"
     assert str(static) not in chowned
+
+
+def test_the_probers_token_is_on_the_host_and_not_in_what_is_shown(
+    directory: StackDirectory, engine: FakeEngine
+) -> None:
+    write_release(directory, manifest(), content(), engine)
+    token = probe_token(directory.key.read_bytes(), "shop")
+    routes = (directory.release(NEW) / "routes.yml").read_text()
+    shown = comparable(directory, NEW, manifest(OLD))
+    assert token in routes
+    assert PROBE_TOKEN not in routes
+    assert token not in shown
+    assert PROBE_TOKEN in shown
+
+
+def test_assets_have_a_directory_of_the_release_and_a_store(
+    directory: StackDirectory, engine: FakeEngine, chowned: Chowned
+) -> None:
+    wanted = model(volumes=model()["volumes"] | {"static": {"owner": 10001, "scope": "assets"}})
+    write_release(directory, manifest(), content(wanted), engine)
+    for place in (directory.release(NEW), directory.root):
+        assert mode(place / "volumes" / "static") == 0o755
+    assert list(chowned.values()).count((10001, 10001)) >= 3
 
 
 def test_users_are_written_for_traefik_to_read(

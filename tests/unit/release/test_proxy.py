@@ -56,37 +56,37 @@ class Answering(Proxy):
         return self.routers
 
 
-def serves(routers: dict[str, str], *names: str, status: str = "enabled") -> bool:
-    return Answering(routers, status).serves("app", NEW, set(names))
+SHOWN = {
+    "app-a@file": f"app-{NEW}-a",
+    "app-a-next@file": f"app-{OLD}-a.next",
+    "app-a@docker": f"app-{OLD}-a",
+    "app-2-a@file": f"app-2-{OLD}-a",
+    "api@internal": "api@internal",
+}
+WANTED = {"app-a": f"app-{NEW}-a", "app-a-next": f"app-{OLD}-a.next"}
 
 
-def test_a_release_serves_when_all_its_routers_lead_to_it() -> None:
-    routers = {
-        "app-backend-0@file": f"app-{NEW}-backend",
-        "app-frontend-0@file": f"app-{NEW}-frontend",
-        "app-2-backend-0@file": f"app-2-{OLD}-backend",
-        "api@internal": "api@internal",
-    }
-    assert serves(routers, "app-backend-0", "app-frontend-0")
+def test_routes_are_shown_when_exactly_their_routers_lead_where_they_should() -> None:
+    assert Answering(SHOWN).shows("app", WANTED)
 
 
 @pytest.mark.parametrize(
-    "routers",
+    "shown",
     [
-        {"app-a@file": f"app-{NEW}-a"},
-        {"app-a@file": f"app-{NEW}-a", "app-b@file": f"app-{OLD}-b"},
-        {"app-a@file": f"app-{NEW}-a", "app-b@file": f"app-{NEW}-b", "app-c@file": f"app-{NEW}-c"},
-        {"app-a@file": f"app-{NEW}-a", "app-b@docker": f"app-{NEW}-b"},
+        SHOWN | {"app-b@file": f"app-{NEW}-b"},
+        {name: service for name, service in SHOWN.items() if name != "app-a-next@file"},
+        SHOWN | {"app-a@file": f"app-{OLD}-a"},
+        SHOWN | {"app-a@file": f"app-{NEW}-b"},
         {},
     ],
-    ids=["one is missing", "one leads to the old", "one too many", "another provider's", "none"],
+    ids=["one too many", "one is missing", "another release", "another service", "none"],
 )
-def test_a_release_does_not_serve_while_its_routers_are_others(routers: dict[str, str]) -> None:
-    assert not serves(routers, "app-a", "app-b")
+def test_routes_are_not_shown_while_the_routers_are_others(shown: dict[str, str]) -> None:
+    assert not Answering(shown).shows("app", WANTED)
 
 
-def test_a_router_that_traefik_disabled_does_not_serve() -> None:
-    assert not serves({"app-a@file": f"app-{NEW}-a"}, "app-a", status="disabled")
+def test_routes_are_not_shown_while_traefik_disables_one() -> None:
+    assert not Answering(SHOWN, status="disabled").shows("app", WANTED)
 
 
 def test_an_api_that_does_not_answer_is_an_error_that_says_where_to_look(

@@ -19,7 +19,11 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     StackDirectory,
     write_atomically,
 )
-from ansible_collections.slipway.stack.plugins.module_utils.routes import users_file
+from ansible_collections.slipway.stack.plugins.module_utils.routes import (
+    users_file,
+    with_token,
+    without_token,
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Content:
     """What goes into a release's directory, beside its manifest.
 
     `secrets` is {"services": {service: {"uid": int, "values": {name: value}}}, "users": text};
-    `volumes` is {name: {"owner": uid, "scope": "stack" or "release"}}.
+    `volumes` is {name: {"owner": uid, "scope": "stack", "release" or "assets"}}.
     """
 
     compose: str
@@ -54,10 +58,11 @@ def write_release(
     temporary.mkdir(mode=0o750)
     try:
         write_atomically(temporary / "compose.yml", content.compose, mode=0o640)
-        write_atomically(temporary / "routes.yml", content.routes, mode=0o640)
+        routes = with_token(content.routes, directory.key.read_bytes(), manifest.stack)
+        write_atomically(temporary / "routes.yml", routes, mode=0o640)
         _write_secrets(temporary / "secrets", content.secrets["services"])
-        _make_volumes(temporary / "volumes", content.volumes, "release")
-        _make_volumes(directory.root / "volumes", content.volumes, "stack")
+        _make_volumes(temporary / "volumes", content.volumes, {"release", "assets"})
+        _make_volumes(directory.root / "volumes", content.volumes, {"stack", "assets"})
         try:
             engine.compose(temporary, "config", "--quiet")
         except EngineError as error:
@@ -88,12 +93,12 @@ def _write_secrets(parent: Path, services: dict[str, dict[str, Any]]) -> None:
             write_atomically(parent / service / name, value, mode=0o400, owner=uid, group=uid)
 
 
-def _make_volumes(parent: Path, volumes: dict[str, dict[str, Any]], scope: str) -> None:
-    """Make the directories of a scope that do not exist; what exists keeps owner and content."""
+def _make_volumes(parent: Path, volumes: dict[str, dict[str, Any]], scopes: set[str]) -> None:
+    """Make the directories of some scopes that do not exist; what exists stays as it is."""
     parent.mkdir(mode=0o755, exist_ok=True)
     for name, volume in volumes.items():
         path = parent / name
-        if volume["scope"] == scope and not path.exists():
+        if volume["scope"] in scopes and not path.exists():
             path.mkdir(mode=0o755)
             os.chown(path, volume["owner"], volume["owner"])
 
@@ -106,7 +111,9 @@ def comparable(directory: StackDirectory, serving: str | None, manifest: Manifes
     if not serving:
         return ""
     path = directory.release(serving)
-    text = (path / "compose.yml").read_text() + (path / "routes.yml").read_text()
+    routes = (path / "routes.yml").read_text()
+    routes = without_token(routes, directory.key.read_bytes(), directory.stack)
+    text = (path / "compose.yml").read_text() + routes
     old = directory.manifest(serving)
     text = text.replace(serving, manifest.id)
     here, there = (_addresses(one) for one in (old, manifest))

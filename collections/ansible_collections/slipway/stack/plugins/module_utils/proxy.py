@@ -50,17 +50,16 @@ class Proxy:
             raise ReleaseError(f"Traefik's API answered {answer.status} to {path}.")
         return body
 
-    def serves(self, stack: str, release_id: str, routers: set[str]) -> bool:
-        """Tell whether exactly these routers of the stack exist and all lead to this release."""
-        found = {
-            router["name"].removesuffix("@file"): router
+    def shows(self, stack: str, services: dict[str, str]) -> bool:
+        """Tell whether exactly these routers of the stack exist, each leading to its service."""
+        found = [
+            router
             for router in self.get("/api/http/routers?per_page=1000")
             if router["name"].endswith("@file") and release_of(stack, router["service"]) is not None
+        ]
+        return all(router["status"] == "enabled" for router in found) and services == {
+            router["name"].removesuffix("@file"): router["service"] for router in found
         }
-        return set(found) == routers and all(
-            release_of(stack, router["service"]) == release_id and router["status"] == "enabled"
-            for router in found.values()
-        )
 
 
 def release_of(stack: str, service: str) -> str | None:

@@ -1,11 +1,17 @@
 """Traefik's dynamic configuration of a stack, as plain data.
 
-The functions are pure and take the model and the release, as `definition.py` does; what they return
-is part of a release's fingerprint.
+`public_routes` takes the model and the release, as `definition.py` does, and is part of a release's
+fingerprint. The host makes the rest from it while it rolls: `private_routes` here, `canary.py`.
+
+A dynamic file is JSON below a header of comment lines: Traefik reads it as the YAML that it is, and
+the host, which has no YAML library, reads it too.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils.definition import (
@@ -18,12 +24,21 @@ from ansible_collections.slipway.stack.plugins.module_utils.definition import (
 # Below every backend's keep-alive (Gunicorn 2 s, Nginx 75 s): no request meets a closing one.
 IDLE_CONNECTION_SECONDS = 1
 ROUTES_HEADER = "# slipway release: "
+RELEASE_HEADER = "X-Slipway-Release"
+PROBE_HEADER = "X-Slipway-Probe"
+PROBE_SUFFIX = "-probe"
+# Stands for the token wherever people and fingerprints see the routes.
+PROBE_TOKEN = "@probe-token@"  # noqa: S105 - the place of one
+# A visitor's router has its path's length: each kind lies above every router of the one before.
+PROBE_PRIORITY = 1_000_000
+PRIVATE_PRIORITY = 2_000_000
 
 
 def public_routes(model: dict[str, Any], release: Release) -> dict[str, Any]:
     """Build Traefik's dynamic configuration that makes this release the one that serves.
 
-    A router per path, so that the longest path wins whichever service it belongs to.
+    A router per path, so that the longest path wins whichever service it belongs to. Each has a
+    twin for the prober, which passes what keeps visitors out.
     """
     prefix = project_name(model["name"], release.id)
     routed = {name: service for name, service in services_of(model).items() if service["port"]}
@@ -32,20 +47,22 @@ def public_routes(model: dict[str, Any], release: Release) -> dict[str, Any]:
         if address:
             addresses.setdefault(name, []).append(address)
     middlewares = _middlewares(model, release)
+    routers: dict[str, Any] = {}
+    for name, service in sorted(routed.items()):
+        for index, path in enumerate(service["paths"]):
+            router = {
+                "entryPoints": ["websecure"],
+                "rule": _rule(model, service, path),
+                "priority": len(path),
+                "service": f"{prefix}-{name}",
+                "middlewares": list(middlewares),
+                "tls": {},
+            }
+            routers[f"{model['name']}-{name}-{index}"] = router
+            routers[f"{model['name']}-{name}-{index}{PROBE_SUFFIX}"] = _probe_twin(router)
     return {
         "http": {
-            "routers": {
-                f"{model['name']}-{name}-{index}": {
-                    "entryPoints": ["websecure"],
-                    "rule": _rule(model, service, path),
-                    "priority": len(path),
-                    "service": f"{prefix}-{name}",
-                    "middlewares": list(middlewares),
-                    "tls": {},
-                }
-                for name, service in sorted(routed.items())
-                for index, path in enumerate(service["paths"])
-            },
+            "routers": routers,
             "services": {
                 f"{prefix}-{name}": {
                     "loadBalancer": {
@@ -72,6 +89,118 @@ def public_routes(model: dict[str, Any], release: Release) -> dict[str, Any]:
     }
 
 
+def _probe_twin(router: dict[str, Any]) -> dict[str, Any]:
+    """Return the prober's way to what a router leads to, with nothing between but the headers."""
+    return {
+        **router,
+        "rule": f"({router['rule']}) && Header(`{PROBE_HEADER}`, `{PROBE_TOKEN}`)",
+        "priority": PROBE_PRIORITY + router["priority"],
+        "middlewares": router["middlewares"][:1],
+    }
+
+
+def private_routes(public: dict[str, Any], release_id: str) -> dict[str, Any]:
+    """Build what lets the roll alone reach a release that is being tried, from its public routes.
+
+    Every name is its own, so that the file lies beside the routes of any release, this one's too.
+    """
+    http = public["http"]
+    twins = {
+        name: router for name, router in http["routers"].items() if name.endswith(PROBE_SUFFIX)
+    }
+    routers = {
+        f"{name.removesuffix(PROBE_SUFFIX)}-next": {
+            **router,
+            "rule": f"{router['rule']} && Header(`{RELEASE_HEADER}`, `{release_id}`)",
+            "priority": PRIVATE_PRIORITY - PROBE_PRIORITY + router["priority"],
+        }
+        for name, router in twins.items()
+    }
+    used = {name for router in twins.values() for name in router["middlewares"]}
+    return renamed(
+        {
+            "http": {
+                **http,
+                "routers": routers,
+                "middlewares": {name: http["middlewares"][name] for name in sorted(used)},
+            }
+        },
+        ".next",
+        kinds=("services", "middlewares", "serversTransports"),
+    )
+
+
+def renamed(routes: dict[str, Any], suffix: str, *, kinds: tuple[str, ...]) -> dict[str, Any]:
+    """Return routes with a suffix on the names of these kinds, and wherever they are used.
+
+    None of our names has a dot, so a name that got one here is nobody else's.
+    """
+    http = routes["http"]
+
+    def new(kind: str, name: str) -> str:
+        return f"{name}{suffix}" if kind in kinds else name
+
+    def balancer(service: dict[str, Any]) -> dict[str, Any]:
+        transport = new("serversTransports", service["loadBalancer"]["serversTransport"])
+        return {"loadBalancer": {**service["loadBalancer"], "serversTransport": transport}}
+
+    return {
+        "http": {
+            "routers": {
+                name: {
+                    **router,
+                    "service": new("services", router["service"]),
+                    "middlewares": [new("middlewares", one) for one in router["middlewares"]],
+                }
+                for name, router in http["routers"].items()
+            },
+            "services": {
+                new("services", name): balancer(service)
+                for name, service in http["services"].items()
+            },
+            **{
+                kind: {new(kind, name): one for name, one in http[kind].items()}
+                for kind in ("middlewares", "serversTransports")
+            },
+        }
+    }
+
+
+def service_by_router(*files: dict[str, Any]) -> dict[str, str]:
+    """Return what Traefik's API has to show of these files: each router with its service."""
+    return {
+        name: router["service"]
+        for routes in files
+        for name, router in routes["http"]["routers"].items()
+    }
+
+
+def routes_text(release_id: str, routes: dict[str, Any]) -> str:
+    """Write a dynamic file; its header says which release serves, or is tried."""
+    return f"{ROUTES_HEADER}{release_id}\n---\n{json.dumps(routes, indent=2)}\n"
+
+
+def read_routes(text: str) -> dict[str, Any]:
+    """Read a dynamic file; ValueError when it is not one of ours."""
+    routes: dict[str, Any] = json.loads(text.partition("\n---\n")[2])
+    return routes
+
+
+def probe_token(key: bytes, stack: str) -> str:
+    """Return what tells the prober of a stack from its visitors; only the host can know it."""
+    return hmac.new(key, f"probe {stack}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def with_token(text: str, key: bytes, stack: str) -> str:
+    """Put the token where its placeholder stands: in what Traefik reads, never in what is shown."""
+    return text.replace(PROBE_TOKEN, probe_token(key, stack))
+
+
+def without_token(text: str, key: bytes, stack: str) -> str:
+    """Put the placeholder back."""
+    return text.replace(probe_token(key, stack), PROBE_TOKEN)
+
+
 def router_names(model: dict[str, Any]) -> list[str]:
     """Name the stack's routers, all of which lead to one release at any time."""
     placeholder = Release(id="", bank=1, version="", images={})
@@ -84,12 +213,21 @@ def users_file(stack: str, release_id: str) -> str:
 
 
 def _middlewares(model: dict[str, Any], release: Release) -> dict[str, Any]:
-    """Return the middlewares of every router, in the order in which requests pass them."""
-    headers = {"X-Slipway-Release": release.id}
+    """Return the middlewares of every router, in the order in which requests pass them.
+
+    The first is the one that the prober passes too.
+    """
+    headers = {RELEASE_HEADER: release.id}
     if model["noindex"]:
         headers["X-Robots-Tag"] = "noindex, nofollow"
     chain: dict[str, Any] = {
-        f"{model['name']}-headers": {"headers": {"customResponseHeaders": headers}}
+        f"{model['name']}-headers": {
+            "headers": {
+                "customResponseHeaders": headers,
+                # An empty value takes it away: the application has no use for the token.
+                "customRequestHeaders": {PROBE_HEADER: ""},
+            }
+        }
     }
     if model["basic_auth"]:
         users = f"/etc/slipway/dynamic/{users_file(model['name'], release.id)}"
