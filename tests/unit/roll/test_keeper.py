@@ -18,6 +18,7 @@ import pytest
 from ansible_collections.slipway.stack.plugins.action import hold
 from ansible_collections.slipway.stack.plugins.module_utils import kernel_lock
 from ansible_collections.slipway.stack.plugins.module_utils.kernel_lock import Wanted, held_by, take
+from ansible_collections.slipway.stack.plugins.plugin_utils import keeper
 from ansible_collections.slipway.stack.plugins.plugin_utils.keeper import Order
 
 PROGRAM = f"{shlex.quote(sys.executable)} -IS -c {shlex.quote(hold.LOADER)}"
@@ -64,7 +65,7 @@ def keeping(
     """Start a keeper; yield it with its last answer once nobody needs to read it any more."""
     descriptor = os.pidfd_open(playbook.pid)
     process = subprocess.Popen(
-        [sys.executable, "-IS", hold.keeper.__file__, str(descriptor)],
+        [sys.executable, "-IS", str(keeper.__file__), str(descriptor)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         pass_fds=[descriptor],
@@ -139,7 +140,7 @@ def test_a_lock_that_is_not_to_be_had(lock: Path, playbook: subprocess.Popen[byt
 def test_it_gives_the_password_that_is_asked_for(
     lock: Path, playbook: subprocess.Popen[bytes]
 ) -> None:
-    become = {"prompt": "[sudo] password:", "success": "BECAME"}
+    become: dict[str, Any] = {"prompt": "[sudo] password:", "success": "BECAME"}
     with keeping(order(lock, SUDO, password="secret", **become), playbook) as (_, answer):
         assert answer["state"] == "held"
     with keeping(order(lock, SUDO, password="wrong", **become), playbook) as (process, answer):
