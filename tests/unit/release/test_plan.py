@@ -323,8 +323,8 @@ def wish(registry: Registry, **changes: Any) -> Wish:
 
 
 def test_a_deploy_that_nothing_stands_against_is_planned(registry: Registry) -> None:
-    found, warnings = plan_deploy(wish(registry), registry, Quiet(), NOON)
-    assert (found.action, warnings) == (ROLL, [])
+    found = plan_deploy(wish(registry), registry, Quiet(), NOON)
+    assert (found.action, found.warnings) == (ROLL, ())
     assert found.manifest.actor == {"who": "ada", "run_number": 42}
 
 
@@ -357,19 +357,17 @@ def test_what_serves_may_be_deployed_in_a_freeze(
     directory: StackDirectory, registry: Registry, deployed: Manifest
 ) -> None:
     set_freeze(directory, Freeze(reason="moving house", who="ada", since="2026-11-23T09:00:00Z"))
-    assert plan_deploy(wish(registry), registry, Quiet(), NOON) == (
-        Plan(NOTHING, deployed, deployed.id),
-        [],
-    )
+    found = plan_deploy(wish(registry), registry, Quiet(), NOON)
+    assert found == Plan(NOTHING, deployed, deployed.id)
     ignoring = wish(registry, version="1.5.0", ignore_freeze=True)
-    assert plan_deploy(ignoring, registry, Quiet(), NOON)[0].action == ROLL
+    assert plan_deploy(ignoring, registry, Quiet(), NOON).action == ROLL
 
 
 def test_to_finish_takes_no_further_room(
     directory: StackDirectory, registry: Registry, deployed: Manifest
 ) -> None:
     unrecorded(registry, deployed)
-    found, _ = plan_deploy(wish(registry, min_free_disk="999999999g"), registry, Quiet(), NOON)
+    found = plan_deploy(wish(registry, min_free_disk="999999999g"), registry, Quiet(), NOON)
     assert found.action == FINISH
 
 

@@ -70,7 +70,7 @@ def refusal(directory: StackDirectory, *, ignore: bool) -> str:
         return ""
     by = f" by {freeze.who}" if freeze.who else ""
     return (
-        f"The stack '{directory.stack}' is frozen{by} since {freeze.since}: {freeze.reason}. Deploy "
-        f"after playbooks/unfreeze.yml has run, or deploy this once with stack_ignore_freeze: "
+        f"The stack '{directory.stack}' is frozen{by} since {freeze.since}: {freeze.reason}. "
+        f"Deploy after playbooks/unfreeze.yml has run, or deploy this once with stack_ignore_freeze: "
         f"-e '{{\"stack_ignore_freeze\": true}}'. A rollback is not refused."
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -50,17 +50,20 @@ from ansible_collections.slipway.stack.plugins.module_utils.routes import (
     public_routes,
     router_names,
 )
+from ansible_collections.slipway.stack.plugins.module_utils.unit import running
 
-NOTHING, FINISH, ROLL = "none", "finish", "roll"
+NOTHING, FINISH, ROLL, FOLLOW = "none", "finish", "roll", "follow"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The action, the release it is about, and the one that serves now."""
+    """The action, the release it is about, the one that serves now, and the job to follow."""
 
     action: str
     manifest: Manifest
     serving: str | None
+    job: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,8 @@ class Wish:
     allow_older_run: bool = False
 
 
-def plan_deploy(wish: Wish, engine: Engine, proxy: Proxy, now: datetime) -> tuple[Plan, list[str]]:
-    """Make the plan and return it with its warnings; ReleaseError has all refusals at once."""
+def plan_deploy(wish: Wish, engine: Engine, proxy: Proxy, now: datetime) -> Plan:
+    """Make the plan, with its warnings; ReleaseError has all refusals at once."""
     directory = wish.directory
     if missing := unprovisioned(directory, engine, lambda: proxy.get("/api/version")):
         raise ReleaseError(
@@ -101,8 +104,8 @@ def plan_deploy(wish: Wish, engine: Engine, proxy: Proxy, now: datetime) -> tupl
         )
     except ImagesUnavailable as error:
         refusals = error.problems
-    if plan and plan.action == NOTHING:
-        return plan, []
+    if plan and plan.action in {NOTHING, FOLLOW}:
+        return plan
     run_number = wish.actor.get("run_number") or 0
     refusals += [
         reason
@@ -129,7 +132,7 @@ def plan_deploy(wish: Wish, engine: Engine, proxy: Proxy, now: datetime) -> tupl
             "\n- ".join(["This deploy is refused; nothing was changed:", *refusals])
             + f"\n{serving_id or 'No release'} serves."
         )
-    return plan, found.warnings
+    return replace(plan, warnings=tuple(found.warnings))
 
 
 def make_plan(
@@ -166,6 +169,9 @@ def make_plan(
         secrets,
         directory.key.read_bytes(),
     )
+    if found := running(directory, lambda one: one.fingerprint == wanted):
+        job, coming = found
+        return Plan(FOLLOW, coming, serving_id, job)
     if serving and serving.fingerprint == wanted:
         containers = stack_containers(engine, serving.stack)
         complete = serving.outcome == SERVING and containers_are_right(serving, containers)

@@ -9,6 +9,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.definition import co
 from ansible_collections.slipway.stack.plugins.module_utils.files import read_secrets
 from ansible_collections.slipway.stack.plugins.module_utils.plan import (
     FINISH,
+    FOLLOW,
     NOTHING,
     Plan,
     container_names,
@@ -38,6 +39,8 @@ def plan_lines(
     manifest = plan.manifest
     if plan.action == NOTHING:
         return [f"{serves(manifest)}, as wanted. Nothing is to be done."]
+    if plan.action == FOLLOW:
+        return [f"{manifest.stack}: {title(manifest)} is on its way. This follows it."]
     serving = directory.manifest(plan.serving) if plan.serving else None
     if plan.action == FINISH:
         head = [f"{serves(manifest)}, but its roll did not end. This finishes it."]

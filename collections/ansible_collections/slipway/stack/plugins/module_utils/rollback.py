@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
 from ansible_collections.slipway.stack.plugins.module_utils.plan import (
     FINISH,
+    FOLLOW,
     NOTHING,
     Plan,
     containers_are_right,
@@ -26,6 +27,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
     StackDirectory,
 )
+from ansible_collections.slipway.stack.plugins.module_utils.unit import running
 
 ROLLBACK = "rollback"
 HAS_SERVED = {SERVING, RETIRED, ROLLED_BACK}
@@ -55,6 +57,8 @@ def plan_rollback(directory: StackDirectory, engine: Engine, wanted: str) -> Pla
         )
     kept = Kept(directory.manifests(), directory.manifest(serving_id))
     target = named(kept, wanted) if wanted else previous(kept)
+    if found := running(directory, lambda one: one.id == target.id):
+        return Plan(FOLLOW, target, serving_id, found[0])
     if target.id == serving_id:
         containers = stack_containers(engine, directory.stack)
         complete = target.outcome == SERVING and containers_are_right(target, containers)
@@ -115,6 +119,8 @@ def rollback_lines(plan: Plan, serving: Manifest) -> list[str]:
     title = f"{one.stack}: {one.id} (version {one.version})"
     if plan.action == NOTHING:
         return [f"{title} serves already. Nothing is to be done."]
+    if plan.action == FOLLOW:
+        return [f"{title} is on its way. This follows it."]
     if plan.action == FINISH:
         return [f"{title} serves, but its roll did not end. This finishes it."]
     return [

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import suppress
 
-from ansible_collections.slipway.stack.plugins.module_utils import runner
 from ansible_collections.slipway.stack.plugins.module_utils.job import JobDirectory
-from ansible_collections.slipway.stack.plugins.module_utils.release import ReleaseError
+from ansible_collections.slipway.stack.plugins.module_utils.release import (
+    Manifest,
+    ReleaseError,
+    StackDirectory,
+)
 
 ANSWER_SECONDS = 30
 
@@ -18,43 +21,31 @@ def unit_name(stack: str, job_id: str) -> str:
     return f"slipway-roll-{stack}-{job_id}.service"
 
 
-def start(job: JobDirectory, stack: str) -> None:
-    """Start the process; it has its own copy of the code, and nothing of the caller's."""
-    code = own_code()
-    if code.is_file():
-        job.code.write_bytes(code.read_bytes())
-        code = job.code
-    _systemd(
-        "systemd-run",
-        f"--unit={unit_name(stack, job.path.name)}",
-        f"--description=Slipway rolls {stack}",
-        "--collect",
-        "--quiet",
-        "--service-type=exec",
-        # Nothing else may be the reason that a release is half rolled.
-        "--property=OOMScoreAdjust=-900",
-        f"--setenv=PYTHONPATH={code}",
-        "--setenv=PYTHONDONTWRITEBYTECODE=1",
-        *(sys.executable, "-m", runner.__name__, str(job.path)),
-    )
-
-
 def alive(job: JobDirectory, stack: str) -> bool:
     """Tell whether the process of a job runs."""
-    state = _systemd(
+    state = systemd(
         *("systemctl", "show", "--property=ActiveState", "--value"),
         unit_name(stack, job.path.name),
     )
     return state.strip() in {"active", "activating", "deactivating", "reloading"}
 
 
-def own_code() -> Path:
-    """Find the code that is running: Ansible's archive of a module, or a source directory."""
-    archive = getattr(runner.__loader__, "archive", None)
-    return Path(archive) if archive else Path(runner.__file__ or "").parents[5]
+def running(
+    directory: StackDirectory, wanted: Callable[[Manifest], bool]
+) -> tuple[str, Manifest] | None:
+    """Find the job under way that brings such a release; return its id and the release."""
+    jobs = sorted(directory.jobs.iterdir(), reverse=True) if directory.jobs.is_dir() else []
+    for place in map(JobDirectory, jobs):
+        with suppress(ReleaseError, OSError, ValueError):
+            if place.result() is None and alive(place, directory.stack):
+                manifest = directory.manifest(place.job().release)
+                if wanted(manifest):
+                    return place.path.name, manifest
+    return None
 
 
-def _systemd(*command: str) -> str:
+def systemd(*command: str) -> str:
+    """Run one of systemd's programs and return what it says."""
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False

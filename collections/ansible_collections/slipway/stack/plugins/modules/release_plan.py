@@ -58,6 +58,10 @@ options:
     description: Let a lower run number replace a higher one.
     type: bool
     default: false
+  lock_wait:
+    description: Seconds to wait for another deploy, rollback or provision to end.
+    type: int
+    default: 0
 attributes:
   check_mode:
     support: full
@@ -83,7 +87,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 action:
-  description: What there is to do, C(none), C(finish) or C(roll).
+  description: What there is to do, C(none), C(finish), C(follow) or C(roll).
   type: str
   returned: success
   sample: roll
@@ -96,6 +100,10 @@ serving:
   type: str
   returned: success
   sample: 20261122-101500-4f3a9c1e
+job:
+  description: The id of the job under way that already brings this release, or null.
+  type: str
+  returned: success
 report:
   description: The plan in lines for people.
   type: list
@@ -105,10 +113,12 @@ report:
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
+from ansible_collections.slipway.stack.plugins.module_utils.lock import Holder
 from ansible_collections.slipway.stack.plugins.module_utils.plan import (
     ROLL,
     Wish,
@@ -122,6 +132,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
     StackDirectory,
 )
+from ansible_collections.slipway.stack.plugins.module_utils.turn import in_turn
 
 # The options that are the same in both.
 WISH = (
@@ -144,6 +155,7 @@ def main() -> None:
             "min_free_disk": {"type": "str", "required": True},
             "ignore_freeze": {"type": "bool", "default": False},
             "allow_older_run": {"type": "bool", "default": False},
+            "lock_wait": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )
@@ -154,7 +166,14 @@ def main() -> None:
         **{name: given[name] for name in WISH},
     )
     try:
-        plan, warnings = plan_deploy(wish, engine, Proxy(given["proxy_address"]), datetime.now(UTC))
+        make = partial(plan_deploy, wish, engine, Proxy(given["proxy_address"]), datetime.now(UTC))
+        holder = Holder("plan of a deploy", who=wish.actor.get("who", ""))
+        # In check mode nothing follows that could be stale.
+        plan = (
+            make()
+            if module.check_mode
+            else in_turn(wish.directory, make, holder, wait=given["lock_wait"])
+        )
         report = plan_lines(
             wish.directory,
             plan,
@@ -167,13 +186,14 @@ def main() -> None:
             report += rehearse(wish.directory, engine, model, plan.manifest, plan.serving)
     except (ReleaseError, OSError) as error:
         module.fail_json(msg=str(error))
-    for warning in warnings:
+    for warning in plan.warnings:
         module.warn(warning)
     module.exit_json(
         changed=False,
         action=plan.action,
         manifest=asdict(plan.manifest),
         serving=plan.serving,
+        job=plan.job,
         report=report,
     )
 

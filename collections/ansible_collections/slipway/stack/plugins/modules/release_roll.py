@@ -75,7 +75,7 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.stack.plugins.module_utils import unit
+from ansible_collections.slipway.stack.plugins.module_utils import launch, unit
 from ansible_collections.slipway.stack.plugins.module_utils.job import (
     Job,
     JobDirectory,
@@ -90,6 +90,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
 POLL_SECONDS = 0.05
 # Lines that come close together travel together.
 GATHER_SECONDS = 1.0
+LOOK_SECONDS = 1.0  # between two looks at the process itself, which cost more
 
 
 def main() -> None:
@@ -113,7 +114,7 @@ def main() -> None:
             place = job_named(StackDirectory(Path(given["host_directory"]), stack), given["id"])
         else:
             place = new_job(Job.from_mapping(given["job"]))
-            unit.start(place, stack)
+            launch.start(place, stack)
         progress = news(place, stack, given["after"], given["patience"])
         result = place.result()
     except (ReleaseError, OSError) as error:
@@ -123,21 +124,20 @@ def main() -> None:
 
 def news(place: JobDirectory, stack: str, after: int, patience: float) -> list[dict[str, object]]:
     """Wait for the next lines of the progress, or for the end; ReleaseError when it just died."""
-    bound = time.monotonic() + patience
-    gathered = time.monotonic() + GATHER_SECONDS
-    while True:
+    begun = looked = time.monotonic()
+    while place.result() is None:
         now = time.monotonic()
-        ended = place.result() is not None
-        if ended or now > bound:
+        if now > begun + patience or (now > begun + GATHER_SECONDS and place.progress(after)):
             break
-        if place.progress(after) and now > gathered:
-            break
-        if not unit.alive(place, stack) and place.result() is None:
-            raise ReleaseError(
-                f"The process on the host ended before its time: it was killed, or the host is out "
-                f"of memory. What served then serves on. Run the same command again, it finishes "
-                f"the work. Its journal: journalctl --unit {unit.unit_name(stack, place.path.name)}"
-            )
+        if now > looked + LOOK_SECONDS:
+            looked = now
+            if not unit.alive(place, stack) and place.result() is None:
+                raise ReleaseError(
+                    f"The process on the host ended before its time: it was killed, or the host "
+                    f"is out of memory. What served then serves on. Run the same command again: "
+                    f"it finishes the work. What the process said: "
+                    f"journalctl --unit {unit.unit_name(stack, place.path.name)}"
+                )
         time.sleep(POLL_SECONDS)
     return place.progress(after)
 

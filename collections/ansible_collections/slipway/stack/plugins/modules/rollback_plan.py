@@ -26,6 +26,10 @@ options:
       Empty means the previous release.
     type: str
     default: ""
+  lock_wait:
+    description: Seconds to wait for another deploy, rollback or provision to end.
+    type: int
+    default: 0
 attributes:
   check_mode:
     support: full
@@ -60,6 +64,10 @@ serving:
   type: str
   returned: success
   sample: 20261122-101500-4f3a9c1e
+job:
+  description: The id of the job under way that already brings this release, or null.
+  type: str
+  returned: success
 report:
   description: The plan in lines for people.
   type: list
@@ -68,10 +76,12 @@ report:
 """
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
+from ansible_collections.slipway.stack.plugins.module_utils.lock import Holder
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
     StackDirectory,
@@ -80,6 +90,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.rollback import (
     plan_rollback,
     rollback_lines,
 )
+from ansible_collections.slipway.stack.plugins.module_utils.turn import in_turn
 
 
 def main() -> None:
@@ -89,13 +100,20 @@ def main() -> None:
             "host_directory": {"type": "path", "required": True},
             "stack": {"type": "str", "required": True},
             "release": {"type": "str", "default": ""},
+            "lock_wait": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )
     given = module.params
     directory = StackDirectory(Path(given["host_directory"]), given["stack"])
     try:
-        plan = plan_rollback(directory, Engine(), given["release"])
+        make = partial(plan_rollback, directory, Engine(), given["release"])
+        holder = Holder("plan of a rollback")
+        plan = (
+            make()
+            if module.check_mode
+            else in_turn(directory, make, holder, wait=given["lock_wait"])
+        )
         report = rollback_lines(plan, directory.manifest(plan.serving or plan.manifest.id))
     except (ReleaseError, OSError) as error:
         module.fail_json(msg=str(error))
@@ -104,6 +122,7 @@ def main() -> None:
         action=plan.action,
         manifest=asdict(plan.manifest),
         serving=plan.serving,
+        job=plan.job,
         report=report,
     )
 
