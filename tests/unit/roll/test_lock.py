@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.slipway.stack.plugins.module_utils import kernel_lock, lock
 from ansible_collections.slipway.stack.plugins.module_utils.clock import Clock
 from ansible_collections.slipway.stack.plugins.module_utils.lock import (
@@ -366,3 +367,13 @@ def test_an_older_run_never_overtakes() -> None:
 
 def test_the_machines_own_lock_is_below_run() -> None:
     assert lock.HOST_LOCK.name == "host.lock"
+
+
+def test_provisioning_waits_as_long_as_a_deploy_does() -> None:
+    root = COLLECTIONS.parent
+    defaults = yaml.safe_load((root / "roles/stack/defaults/main.yml").read_text())
+    plays = yaml.safe_load((root / "playbooks/provision.yml").read_text())
+    task = plays[-1]["pre_tasks"][0]
+    assert task["slipway.stack.hold"]["wait"] == (
+        f"{{{{ stack_lock_wait | default({defaults['stack_lock_wait']}) }}}}"
+    )
