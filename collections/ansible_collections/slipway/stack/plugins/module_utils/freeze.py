@@ -71,6 +71,6 @@ def refusal(directory: StackDirectory, *, ignore: bool) -> str:
     by = f" by {freeze.who}" if freeze.who else ""
     return (
         f"The stack '{directory.stack}' is frozen{by} since {freeze.since}: {freeze.reason}. "
-        f"Deploy after playbooks/unfreeze.yml has run, or deploy this once with stack_ignore_freeze: "
-        f"-e '{{\"stack_ignore_freeze\": true}}'. A rollback is not refused."
+        f"Deploy after playbooks/unfreeze.yml has run, or deploy this once with "
+        f"stack_ignore_freeze: -e '{{\"stack_ignore_freeze\": true}}'. A rollback is not refused."
     )

@@ -5,17 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ansible_collections.slipway.stack.plugins.module_utils import runner
+from ansible_collections.slipway.stack.plugins.module_utils import follow, runner
 from ansible_collections.slipway.stack.plugins.module_utils.job import JobDirectory
 from ansible_collections.slipway.stack.plugins.module_utils.unit import systemd, unit_name
 
 
 def start(job: JobDirectory, stack: str) -> None:
     """Start the process; it has its own copy of the code, and nothing of the caller's."""
-    code = own_code()
-    if code.is_file():
-        job.code.write_bytes(code.read_bytes())
-        code = job.code
+    if own_code().is_file():
+        job.code.write_bytes(own_code().read_bytes())
     systemd(
         "systemd-run",
         f"--unit={unit_name(stack, job.path.name)}",
@@ -25,10 +23,30 @@ def start(job: JobDirectory, stack: str) -> None:
         "--service-type=exec",
         # Nothing else may be the reason that a release is half rolled.
         "--property=OOMScoreAdjust=-900",
-        f"--setenv=PYTHONPATH={code}",
-        "--setenv=PYTHONDONTWRITEBYTECODE=1",
-        *(sys.executable, "-m", runner.__name__, str(job.path)),
+        *(f"--setenv={name}={value}" for name, value in environment(job).items()),
+        *python(runner.__name__),
+        str(job.path),
     )
+
+
+def follower(job: JobDirectory, stack: str) -> list[str]:
+    """Return the command that waits for news; what is known already is to be added to it."""
+    settings = [f"{name}={value}" for name, value in environment(job).items()]
+    return ["env", *settings, *python(follow.__name__), str(job.path), stack]
+
+
+def python(module: str) -> list[str]:
+    """Return the command that runs a module with this Python and nothing but its own library.
+
+    Ansible's archive brings a file that Python would take for the host's own customization.
+    """
+    return [sys.executable, "-S", "-m", module]
+
+
+def environment(job: JobDirectory) -> dict[str, str]:
+    """Return what has Python find the job's code, and leave nothing beside it."""
+    code = job.code if job.code.exists() else own_code()
+    return {"PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def own_code() -> Path:

@@ -32,14 +32,6 @@ options:
   id:
     description: The id of a job that was started before and is to be followed.
     type: str
-  after:
-    description: How many lines of its progress are known already.
-    type: int
-    default: 0
-  patience:
-    description: Seconds to wait for the next lines, or for the end.
-    type: int
-    default: 20
 attributes:
   check_mode:
     support: none
@@ -57,28 +49,19 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-id:
-  description: The job's id.
-  type: str
-  returned: success
-progress:
-  description: The lines of its progress after O(after).
+follower:
+  description: The command that waits on the host for news of the job, as a list of words.
   type: list
-  returned: success
-result:
-  description: How the job ended, with its C(report); null while it goes on.
-  type: dict
+  elements: str
   returned: success
 """
 
-import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.stack.plugins.module_utils import launch, unit
+from ansible_collections.slipway.stack.plugins.module_utils import launch
 from ansible_collections.slipway.stack.plugins.module_utils.job import (
     Job,
-    JobDirectory,
     job_named,
     new_job,
 )
@@ -87,22 +70,15 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     StackDirectory,
 )
 
-POLL_SECONDS = 0.05
-# Lines that come close together travel together.
-GATHER_SECONDS = 1.0
-LOOK_SECONDS = 1.0  # between two looks at the process itself, which cost more
-
 
 def main() -> None:
-    """Start or find the job, wait for news, answer."""
+    """Start or find the job, and say how to follow it."""
     module = AnsibleModule(
         argument_spec={
             "job": {"type": "dict"},
             "host_directory": {"type": "path", "required": True},
             "stack": {"type": "str", "required": True},
             "id": {"type": "str"},
-            "after": {"type": "int", "default": 0},
-            "patience": {"type": "int", "default": 20},
         },
         required_one_of=[("job", "id")],
         mutually_exclusive=[("job", "id")],
@@ -115,31 +91,9 @@ def main() -> None:
         else:
             place = new_job(Job.from_mapping(given["job"]))
             launch.start(place, stack)
-        progress = news(place, stack, given["after"], given["patience"])
-        result = place.result()
     except (ReleaseError, OSError) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=True, id=place.path.name, progress=progress, result=result)
-
-
-def news(place: JobDirectory, stack: str, after: int, patience: float) -> list[dict[str, object]]:
-    """Wait for the next lines of the progress, or for the end; ReleaseError when it just died."""
-    begun = looked = time.monotonic()
-    while place.result() is None:
-        now = time.monotonic()
-        if now > begun + patience or (now > begun + GATHER_SECONDS and place.progress(after)):
-            break
-        if now > looked + LOOK_SECONDS:
-            looked = now
-            if not unit.alive(place, stack) and place.result() is None:
-                raise ReleaseError(
-                    f"The process on the host ended before its time: it was killed, or the host "
-                    f"is out of memory. What served then serves on. Run the same command again: "
-                    f"it finishes the work. What the process said: "
-                    f"journalctl --unit {unit.unit_name(stack, place.path.name)}"
-                )
-        time.sleep(POLL_SECONDS)
-    return place.progress(after)
+    module.exit_json(changed=True, follower=launch.follower(place, stack))
 
 
 if __name__ == "__main__":
