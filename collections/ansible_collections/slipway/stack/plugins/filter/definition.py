@@ -36,10 +36,10 @@ def secrets_filter(model: dict[str, Any], secrets: dict[str, str]) -> dict[str, 
 
 
 def commands_filter(model: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return the names and timeouts of the commands, by when they run and in their order."""
+    """Return what the host needs of the commands, by when they run and in their order."""
     return {
         when: [
-            {"name": command["name"], "timeout": command["timeout"]}
+            {key: command[key] for key in ("name", "timeout", "parallel")}
             for command in commands_of(model)
             if command["when"] == when
         ]

@@ -50,7 +50,12 @@ SERVICE_DEFAULTS: dict[str, Any] = {
     "stop_timeout": None,
 }
 
-COMMAND_DEFAULTS: dict[str, Any] = {"when": "before", "timeout": 600, "plan": []}
+COMMAND_DEFAULTS: dict[str, Any] = {
+    "when": "before",
+    "timeout": 600,
+    "parallel": False,
+    "plan": [],
+}
 VOLUME_DEFAULTS: dict[str, Any] = {"scope": "stack", "from": {}}
 
 STACK_LABEL = "io.slipway.stack"
