@@ -8,12 +8,13 @@ import json
 import socket
 import subprocess
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.slipway.stack.plugins.module_utils.release import ReleaseError
+from ansible_collections.slipway.stack.plugins.module_utils.together import together
 
 SOCKET = "/var/run/docker.sock"
 LOGIN_FILE = Path("/root/.docker/config.json")
@@ -106,12 +107,9 @@ class Engine:
     def pull(self, references: Sequence[str]) -> list[str]:
         """Pull the images that are not on the host, side by side; return which these were."""
         missing = [one for one in references if not self.has_image(one)]
-        with ThreadPoolExecutor(max(len(missing), 1)) as pool:
-            for done in [
-                pool.submit(self.run, "pull", "--quiet", one, timeout=PULL_SECONDS)
-                for one in missing
-            ]:
-                done.result()
+        together(
+            [partial(self.run, "pull", "--quiet", one, timeout=PULL_SECONDS) for one in missing]
+        )
         return missing
 
     def ask(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:

@@ -94,12 +94,12 @@ class Retirer:
             for service, image in manifest.images.items():
                 for name in [image_tag(manifest, service)] + [image] * (image not in still_used):
                     self._remove_image(name)
-            # Under a temporary name, so that a half removed release is none any more.
-            gone = self.directory.temporary(manifest.id)
-            self.directory.release(manifest.id).rename(gone)
             (self.directory.dynamic / users_file(manifest.stack, manifest.id)).unlink(
                 missing_ok=True
             )
+            # Under a temporary name, so that a half removed release is none any more.
+            gone = self.directory.temporary(manifest.id)
+            self.directory.release(manifest.id).rename(gone)
             shutil.rmtree(gone)
         for left in self.directory.leftovers(serving):
             shutil.rmtree(left)

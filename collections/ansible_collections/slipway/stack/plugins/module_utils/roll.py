@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils import assets, history
@@ -46,6 +47,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.start import (
     workers,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.switch import Switch
+from ansible_collections.slipway.stack.plugins.module_utils.together import together
 from ansible_collections.slipway.stack.plugins.module_utils.trial import Say, Trial
 
 LOG_LINES = 10
@@ -98,6 +100,7 @@ class Roll:
             images=self.new.images,
         )
         self.handover: Future[None] | None = None
+        self.met = self.resuming  # whether a visitor may have met the new release
         try:
             with self.trial.probing(self.new, self.old):
                 try:
@@ -105,7 +108,8 @@ class Roll:
                     self._hand_over_and_soak()
                     self._phase_drain()
                 except Exception as error:
-                    self._go_back(error)
+                    if left := self._go_back(error):
+                        raise ReleaseError(f"{error}\n{left}") from error
                     raise
                 self._retire()
                 self.report.lost = self.trial.lost_after_all()
@@ -140,6 +144,7 @@ class Roll:
         if self.old and not self.resuming:
             self._canary(self.old)
         with self._phase("switch"):
+            self.met = True
             self.switch.publish(new)
             self.switch.drop_private()
         with self._phase("confirm"):
@@ -165,12 +170,19 @@ class Roll:
         if self.job.action == DEPLOY:
             with self._phase("pull"):
                 self.engine.pull(sorted(set(self.new.images.values())))
-            for command in self.job.commands.get("before", []):
-                with self._phase(command["name"]):
-                    run_command(self.directory, self.engine, self.new.id, **command)
+            for group in side_by_side(self.job.commands.get("before", [])):
+                together([partial(self._run_command, one) for one in group])
         if self.new.assets:
             with self._phase("assets"):
                 self._merge_assets(replace=False)
+
+    def _run_command(self, command: dict[str, Any]) -> None:
+        with self._phase(command["name"]):
+            run_command(
+                *(self.directory, self.engine, self.new.id),
+                name=command["name"],
+                timeout=command["timeout"],
+            )
 
     def _merge_assets(self, *, replace: bool) -> None:
         for name, volume in self.new.assets.items():
@@ -194,6 +206,7 @@ class Roll:
         for percent in steps:
             if percent < ALL_VISITORS:
                 with self._phase(f"canary {percent} %"):
+                    self.met = True
                     drawn = self.switch.publish_canary(old, self.new, percent=percent, steps=steps)
                     self.switch.confirm(drawn, self.private)
                     self._watch(self.job.policy.soak_seconds)
@@ -234,55 +247,59 @@ class Roll:
 
     # go back ----------------------------------------------------------------------------------
 
-    def _go_back(self, error: Exception) -> None:
-        """Have the old release serve as if nothing had been; nothing here waits for the new one."""
+    def _go_back(self, error: Exception) -> str:
+        """Have the old release serve as if nothing had been; return what of it did not work.
+
+        The new release's containers go only when no visitor can be led to them any more.
+        """
         if self.resuming and not self.old:
-            return  # it serves, and there is nothing to go back to
-        reason = str(error)
+            return ""  # it serves, and there is nothing to go back to
+        left = ""
         with self._phase("back"):
             self.trial.expect(None)
             try:
-                if self.old:
-                    self.switch.publish(self.old)
-                    self.switch.drop_private()
-                    self.switch.confirm(self.switch.routes(self.old))
-                else:
-                    self.directory.routes.unlink(missing_ok=True)
-                    self.switch.drop_private()
-            except (ReleaseError, OSError) as problem:
-                reason = f"{reason}\nTraefik did not confirm the way back: {problem}"
-            try:
+                self._lead_back()
+                try:
+                    if self.old and self.met:
+                        self.switch.confirm(self.switch.routes(self.old))
+                finally:
+                    self._take_work_back()
                 self._take_away_the_new()
             except (ReleaseError, OSError) as problem:
-                reason = f"{reason}\nIts containers could not be removed: {problem}"
-        self.new.outcome, self.new.reason, self.new.finished = FAILED, reason, utc_now()
-        self._write_down()
+                left = f"Going back did not end; the next deploy does the rest: {problem}"
+        try:
+            self._record_failure("\n".join(filter(None, [str(error), left])))
+        except (ReleaseError, OSError) as problem:
+            left = f"{left}\nThis could not be written down: {problem}".strip()
+        return left
 
-    def _take_away_the_new(self) -> None:
+    def _lead_back(self) -> None:
+        if self.old:
+            self.switch.publish(self.old)
+        else:
+            self.directory.routes.unlink(missing_ok=True)
+        self.switch.drop_private()
+
+    def _take_work_back(self) -> None:
+        """Stop the new singletons, then start what a handover had stopped."""
         if self.handover:
             self.handover.exception()  # it ends by its own bounds
         if self.old:
+            names = containers_of(self.new, singletons(self.new))
             self.retirer.stop(
-                [
-                    container
-                    for container in self.engine.inspect(
-                        containers_of(self.new, singletons(self.new))
-                    )
-                    if container["State"]["Running"]
-                ]
+                [one for one in self.engine.inspect(names) if one["State"]["Running"]]
             )
             self._restart(self.old)
+
+    def _take_away_the_new(self) -> None:
+        if self.old:
             self.retirer.drain(self.old.id, self.job.policy.drain_timeout)
         self.retirer.remove_others({self.old.id if self.old else None})
 
     def _restart(self, manifest: Manifest) -> None:
-        """Start what a handover had stopped."""
-        stopped = [
-            container["Id"]
-            for container in self.engine.containers(RELEASE_LABEL, manifest.id)
-            if container["Config"]["Labels"].get(STACK_LABEL) == manifest.stack
-            and not container["State"]["Running"]
-        ]
+        """Start the containers of a release that do not run; its commands never run again."""
+        names = containers_of(manifest, manifest.services)
+        stopped = [one["Id"] for one in self.engine.inspect(names) if not one["State"]["Running"]]
         if stopped:
             self.engine.run("start", *stopped)
 
@@ -314,27 +331,39 @@ class Roll:
                 other.outcome = ROLLED_BACK if self.job.action == ROLLBACK else RETIRED
                 self.directory.write_manifest(other)
         self.new.outcome, self.new.reason, self.new.finished = SERVING, "", utc_now()
-        self._write_down()
+        self._write_manifest()
+        self._add_to_history(SERVING, "")
 
-    def _write_down(self) -> None:
-        """Write the outcome into the manifest and, for ever, into the history."""
-        self.report.probe = asdict(self.trial.figures())
-        self.new.probe, self.new.seconds = self.report.probe, dict(self.report.seconds)
+    def _record_failure(self, reason: str) -> None:
+        """Write down why the release does not serve; one that has served can serve again."""
+        if self.new.outcome not in {RETIRED, ROLLED_BACK}:
+            self.new.reason, self.new.finished = reason, utc_now()
+            if self.directory.serving() != self.new.id:
+                self.new.outcome = FAILED
+            self._write_manifest()
+        self._add_to_history(FAILED, reason)
+
+    def _write_manifest(self) -> None:
+        self.new.probe = asdict(self.trial.figures())
+        self.new.seconds = dict(self.report.seconds)
         self.directory.write_manifest(self.new)
+
+    def _add_to_history(self, outcome: str, reason: str) -> None:
+        self.report.probe = asdict(self.trial.figures())
         history.append(
             self.directory,
             {
-                "at": self.new.finished,
+                "at": utc_now(),
                 "action": self.job.action,
                 "release": self.new.id,
                 "from": self.report.old,
                 "version": self.new.version,
                 "images": self.new.images,
                 "actor": self.job.actor,
-                "outcome": self.new.outcome,
-                "reason": self.new.reason,
-                "probe": self.new.probe,
-                "seconds": self.new.seconds,
+                "outcome": outcome,
+                "reason": reason,
+                "probe": self.report.probe,
+                "seconds": self.report.seconds,
             },
         )
 
@@ -363,3 +392,14 @@ class Roll:
         yield
         self.report.seconds[name] = round(self.clock.now() - begun, 2)
         self.say(name, "end", seconds=self.report.seconds[name])
+
+
+def side_by_side(commands: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Group the commands: those of a group run at the same time, the groups in their order."""
+    groups: list[list[dict[str, Any]]] = []
+    for command in commands:
+        if command["parallel"] and groups:
+            groups[-1].append(command)
+        else:
+            groups.append([command])
+    return groups

@@ -46,10 +46,9 @@ def main(path: str) -> None:
     except (ReleaseError, OSError) as error:
         result = failed(job, str(error))
     except Exception:
-        result = failed(job, f"Slipway itself failed:\n{traceback.format_exc()}")
+        place.finish(failed(job, f"Slipway itself failed:\n{traceback.format_exc()}"))
         raise
-    finally:
-        place.finish(result)
+    place.finish(result)
 
 
 def perform(job: Job, say: Say, clock: Clock) -> dict[str, Any]:
@@ -114,7 +113,11 @@ def run_afterwards(job: Job, engine: Engine, say: Say) -> list[str]:
     for command in job.commands.get("after", []):
         say(command["name"], "begin")
         try:
-            run_command(job.directory, engine, job.release, **command)
+            run_command(
+                *(job.directory, engine, job.release),
+                name=command["name"],
+                timeout=command["timeout"],
+            )
         except ReleaseError as error:
             problems.append(str(error))
         say(command["name"], "end")
@@ -124,15 +127,19 @@ def run_afterwards(job: Job, engine: Engine, say: Say) -> list[str]:
 def failed(job: Job, reason: str) -> dict[str, Any]:
     """Make the result of a job that did not end well, without the release's secrets.
 
-    A release that never got as far as its roll must not hold its bank of addresses.
+    A release that never got as far as its roll must not hold its bank of addresses. One that serves
+    needs it, however its roll ended.
     """
     directory = job.directory
     reason = redacted(reason, directory, job.release)
-    manifest = directory.manifest(job.release)
-    if manifest.outcome == PREPARED:
-        manifest.outcome, manifest.reason, manifest.finished = FAILED, reason, utc_now()
-        directory.write_manifest(manifest)
-    serving = directory.serving()
+    try:
+        serving = directory.serving()
+        manifest = directory.manifest(job.release)
+        if manifest.outcome == PREPARED and serving != job.release:
+            manifest.outcome, manifest.reason, manifest.finished = FAILED, reason, utc_now()
+            directory.write_manifest(manifest)
+    except (ReleaseError, OSError) as problem:
+        return {"ok": False, "message": f"{reason}\n{problem}"}
     return {"ok": False, "message": f"{reason}\n{serving or 'No release'} serves."}
 
 

@@ -23,7 +23,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import Manif
 from ansible_collections.slipway.stack.plugins.module_utils.soak import Thresholds, Watch
 from ansible_collections.slipway.stack.plugins.module_utils.start import containers_of, routed
 
-BASELINE_SECONDS = 1
+BASELINE_SECONDS = 0.3
 VERDICT_SECONDS = 1
 # A roll's bounds add up to less; the prober ends by itself even if the roll forgets it.
 PROBE_LIMIT_SECONDS = 3600
@@ -129,8 +129,9 @@ class Trial:
             )
 
     def lost_after_all(self) -> list[str]:
-        """Return what the prober lost, once it has ended or nearly so."""
-        return self.figures().losses
+        """Return what the prober lost, if that is more than a release may cost."""
+        figures = self.figures()
+        return figures.losses if figures.lost > self.policy.probe_max_lost else []
 
     def figures(self) -> ProbeFigures:
         """Return what the prober has counted so far."""
