@@ -39,7 +39,7 @@ def commands_filter(model: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Return what the host needs of the commands, by when they run and in their order."""
     return {
         when: [
-            {key: command[key] for key in ("name", "timeout", "parallel")}
+            {key: command[key] for key in ("name", "timeout")}
             for command in commands_of(model)
             if command["when"] == when
         ]

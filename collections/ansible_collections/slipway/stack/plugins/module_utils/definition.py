@@ -53,7 +53,6 @@ SERVICE_DEFAULTS: dict[str, Any] = {
 COMMAND_DEFAULTS: dict[str, Any] = {
     "when": "before",
     "timeout": 600,
-    "parallel": False,
     "plan": [],
 }
 VOLUME_DEFAULTS: dict[str, Any] = {"scope": "stack", "from": {}}

@@ -48,7 +48,7 @@ class Job:
     """What the host-side process is to do.
 
     `expected` is the release that served when the job was planned. `commands` maps `before` and
-    `after` to lists of `{name, timeout, parallel}`. `actor` is that of whoever runs this job.
+    `after` to lists of `{name, timeout}`. `actor` is that of whoever runs this job.
     """
 
     action: str

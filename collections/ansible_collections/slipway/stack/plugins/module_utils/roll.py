@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils import assets, history
@@ -47,7 +46,6 @@ from ansible_collections.slipway.stack.plugins.module_utils.start import (
     workers,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.switch import Switch
-from ansible_collections.slipway.stack.plugins.module_utils.together import together
 from ansible_collections.slipway.stack.plugins.module_utils.trial import Say, Trial
 
 LOG_LINES = 10
@@ -170,19 +168,12 @@ class Roll:
         if self.job.action == DEPLOY:
             with self._phase("pull"):
                 self.engine.pull(sorted(set(self.new.images.values())))
-            for group in side_by_side(self.job.commands.get("before", [])):
-                together([partial(self._run_command, one) for one in group])
+            for command in self.job.commands.get("before", []):
+                with self._phase(command["name"]):
+                    run_command(self.directory, self.engine, self.new.id, **command)
         if self.new.assets:
             with self._phase("assets"):
                 self._merge_assets(replace=False)
-
-    def _run_command(self, command: dict[str, Any]) -> None:
-        with self._phase(command["name"]):
-            run_command(
-                *(self.directory, self.engine, self.new.id),
-                name=command["name"],
-                timeout=command["timeout"],
-            )
 
     def _merge_assets(self, *, replace: bool) -> None:
         for name, volume in self.new.assets.items():
@@ -392,14 +383,3 @@ class Roll:
         yield
         self.report.seconds[name] = round(self.clock.now() - begun, 2)
         self.say(name, "end", seconds=self.report.seconds[name])
-
-
-def side_by_side(commands: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Group the commands: those of a group run at the same time, the groups in their order."""
-    groups: list[list[dict[str, Any]]] = []
-    for command in commands:
-        if command["parallel"] and groups:
-            groups[-1].append(command)
-        else:
-            groups.append([command])
-    return groups

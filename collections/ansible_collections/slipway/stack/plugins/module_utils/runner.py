@@ -113,11 +113,7 @@ def run_afterwards(job: Job, engine: Engine, say: Say) -> list[str]:
     for command in job.commands.get("after", []):
         say(command["name"], "begin")
         try:
-            run_command(
-                *(job.directory, engine, job.release),
-                name=command["name"],
-                timeout=command["timeout"],
-            )
+            run_command(job.directory, engine, job.release, **command)
         except ReleaseError as error:
             problems.append(str(error))
         say(command["name"], "end")
