@@ -33,10 +33,16 @@ class Entrance:
 
 @dataclass(frozen=True)
 class Question:
-    """A path that a service answers."""
+    """A path that a service answers, at a host of its own if it has one."""
 
     service: str
     path: str
+    host: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return what the question has to say beside its path."""
+        return {"Host": self.host} if self.host else {}
 
 
 @dataclass(frozen=True)

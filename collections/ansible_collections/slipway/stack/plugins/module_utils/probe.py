@@ -208,7 +208,8 @@ class Prober:
 
     def _ask(self, probe: _Probe) -> None:
         connection = self._kept_connection() if probe.kept else None
-        answer = ask(self.entrance, probe.question.path, connection=connection)
+        question = probe.question
+        answer = ask(self.entrance, question.path, headers=question.headers, connection=connection)
         if connection:
             self._keep(connection)
         self._finish(probe, answer)

@@ -319,7 +319,8 @@ class Roll:
             if other.id != self.new.id and (
                 other.outcome == SERVING or other.id == self.report.old
             ):
-                other.outcome = ROLLED_BACK if self.job.action == ROLLBACK else RETIRED
+                gone_back = self.job.action == ROLLBACK and other.id > self.new.id
+                other.outcome = ROLLED_BACK if gone_back else RETIRED
                 self.directory.write_manifest(other)
         self.new.outcome, self.new.reason, self.new.finished = SERVING, "", utc_now()
         self._write_manifest()

@@ -95,7 +95,8 @@ class Trial:
                 )
 
     def _ask_privately(self, new: Manifest, question: Question) -> Answer:
-        return ask(self.entrance, question.path, headers={"X-Slipway-Release": new.id})
+        headers = {**question.headers, "X-Slipway-Release": new.id}
+        return ask(self.entrance, question.path, headers=headers)
 
     def compare(self, old: Manifest | None) -> None:
         """Measure the old release again, under today's visitors, before the new one meets them."""
@@ -148,7 +149,8 @@ class Trial:
 def questions(manifest: Manifest) -> list[Question]:
     """Return what the prober asks of a release: one path of each routed service."""
     return [
-        Question(service=name, path=manifest.services[name]["probe"]) for name in routed(manifest)
+        Question(name, manifest.services[name]["probe"], manifest.services[name]["domain"])
+        for name in routed(manifest)
     ]
 
 
