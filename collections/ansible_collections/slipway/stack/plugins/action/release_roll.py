@@ -18,7 +18,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     """Start the job, or find a running one, and follow it until it ends."""
 
     TRANSFERS_FILES = False
-    _supports_check_mode = False
+    _supports_check_mode = True
     _supports_async = False
 
     def run(
@@ -27,11 +27,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Return the ``report`` of the roll and its ``lines``; fail with the job's own reason."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         started = self._execute_module(module_name=MODULE, task_vars=task_vars)
-        if started.get("failed"):
-            result.update(started)
+        result.update(started)
+        if started.get("failed") or self._task.check_mode:
             return result
-        ended = self._follow(started["follower"])
-        result["changed"] = True
+        ended = self._follow(result.pop("follower"))
         if report := ended.get("report"):
             result.update(report=report, lines=lines(self._task.args["stack"], report))
         if not ended["ok"]:

@@ -11,8 +11,7 @@ description:
   - Looks beforehand for what would stop the release halfway, and refuses all of it at once. That
     is too little disk or memory, an image that cannot be had, versions that are too old, a frozen
     stack, or an older run of the pipeline.
-  - Changes nothing; what it returns is what M(slipway.stack.release_files) and
-    M(slipway.stack.release_roll) then do.
+  - Changes nothing; what it returns is what M(slipway.stack.release_roll) then does.
   - In check mode it also asks the commands what they would do, each in a throw-away container.
   - As a task it is an action, which explains a host that does not know the user.
 options:
@@ -68,7 +67,7 @@ attributes:
     description: It only reads; only in check mode it asks the commands what they would do.
   diff_mode:
     support: none
-    description: M(slipway.stack.release_files) shows the difference.
+    description: M(slipway.stack.release_roll) shows the difference.
 author: Slipway
 """
 
