@@ -8,7 +8,8 @@
 
 `after` is in seconds, and counts from the first request that a visitor sent, so that a release
 turns bad so long after the switch; before any visitor's, from the first of the deploy's own
-(they carry X-Slipway-Probe). Health probes do not count, and stay healthy except where said.
+(they carry X-Slipway-Probe). Health probes do not count, and stay healthy except where said; nor
+does what the application asks itself to warm up, which did not come through the proxy.
 """
 
 import os
@@ -43,6 +44,8 @@ class FaultMiddleware:
         if request.path in HEALTH:
             if self.fault == "unhealthy-never":
                 return HttpResponse("unhealthy on purpose", status=503)
+            return self.get_response(request)
+        if "X-Forwarded-For" not in request.headers:
             return self.get_response(request)
         if self.fault == "500-while-healthy" or self._strikes(request):
             return HttpResponse("an error on purpose", status=500)
