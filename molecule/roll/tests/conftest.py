@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pytest
 import yaml
+from bench.browser import browser
 from bench.names import ROOT
 from bench.playbooks import Environment
 from bench.site import Site
+from playwright.sync_api import ConsoleMessage, Page, Response
 
 SITE: Final = Site(
     Environment(("inventories/production", "molecule/inventory/roll")),
@@ -25,6 +28,49 @@ SITE: Final = Site(
 def site() -> Site:
     """Return the stack that all tests here deploy."""
     return SITE
+
+
+@pytest.fixture(scope="session")
+def server(server_named: Callable[[str], Any]) -> Any:
+    """Return the host as its own commands show it."""
+    return server_named(SITE.container)
+
+
+@dataclass
+class OldPage:
+    """A page that a visitor left open: the release it came from, what it loaded and met since."""
+
+    page: Page
+    serves: dict[str, str]
+    loaded: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def answered(self, response: Response) -> None:
+        """Note what the page loaded."""
+        self.loaded.append(response.url)
+        if not response.ok:
+            self.problems.append(f"{response.status} {response.url}")
+
+    def told(self, message: ConsoleMessage) -> None:
+        """Note what the browser complains of."""
+        if message.type in {"error", "warning"}:
+            self.problems.append(message.text)
+
+
+@pytest.fixture(scope="session")
+def old_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OldPage]:
+    """Open a page, and leave it open while the tests deploy."""
+    with browser(tmp_path_factory.mktemp("browser"), SITE.domain) as chromium:
+        page = chromium.new_page()
+        old = OldPage(page, SITE.serves())
+        page.on("response", old.answered)
+        page.on("console", old.told)
+        page.on("pageerror", lambda error: old.problems.append(str(error)))
+        page.on("requestfailed", lambda request: old.problems.append(f"failed: {request.url}"))
+        page.goto(SITE.address)
+        page.get_by_role("button", name="Activity").wait_for()
+        page.get_by_text(old.serves["release"]).wait_for()
+        yield old
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ def test_release_that_never_gets_healthy_is_not_met_by_any_visitor(
 ) -> None:
     before = site.serves()
     with Load(site.visitor(), PER_SECOND) as load:
-        run = site.bad_deploy("roll-1", "unhealthy-never", stack_services=impatient)
+        run = site.bad_deploy("unhealthy-never", stack_services=impatient)
     assert not run.ok
     assert "did not get healthy" in run.output or "healthy" in run.output, run.output
     assert load.lost == [], load.summary()
@@ -38,7 +38,7 @@ def test_release_that_answers_500_while_healthy_is_not_met_by_any_visitor(
 ) -> None:
     before = site.serves()
     with Load(site.visitor(), PER_SECOND) as load:
-        run = site.bad_deploy("roll-1", "500-while-healthy")
+        run = site.bad_deploy("500-while-healthy")
     assert not run.ok
     assert "does not answer through Traefik" in run.output, run.output
     assert "answered 500" in run.output
@@ -58,7 +58,7 @@ def test_release_that_turns_bad_after_the_switch_loses_its_visitors_to_the_old_o
     before = site.serves()
     with Load(site.visitor(), PER_SECOND) as load:
         fault = BADLY[way].format(after)
-        run = site.bad_deploy("roll-1", fault, stack_soak_seconds=after + BACK_SECONDS)
+        run = site.bad_deploy(fault, stack_soak_seconds=after + BACK_SECONDS)
     assert not run.ok, run.output
     assert "Last lines of" in run.output, "it shows what the release wrote last"
     costly = cost(load.records, longest=LONGEST)

@@ -16,6 +16,8 @@ from bench.shell import BenchError
 from bench.visitor import Visitor
 
 POLL_SECONDS: Final = 0.2
+# The first can turn bad, see the overlay molecule/shared/overlays/load; the second is always good.
+VERSIONS: Final = ("roll-1", "roll-2")
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,23 @@ class Site:
         answer: dict[str, str] = self.visitor().get("/version").json()
         return answer
 
+    def other_version(self) -> str:
+        """Return a version that does not serve now."""
+        return next(one for one in VERSIONS if one != self.serves()["version"])
+
+    @property
+    def address(self) -> str:
+        """Where a browser on this machine finds it."""
+        return f"https://{self.domain}:{self.port}"
+
     def deploy(self, *options: str, **variables: Any) -> Run:
         """Run the shipped deploy."""
         return self.environment.playbook("deploy.yml", *options, **variables)
 
-    def bad_deploy(self, version: str, fault: str, **variables: Any) -> Run:
-        """Deploy a release that is bad on purpose, as the overlay `load` has it."""
-        environment = {"BENCH_FAULT": fault, **variables.pop("stack_environment", {})}
-        return self.deploy(stack_version=version, stack_environment=environment, **variables)
+    def bad_deploy(self, fault: str, **variables: Any) -> Run:
+        """Deploy a release that is bad on purpose, in the words of the overlay `load`."""
+        environment = {"BENCH_FAULT": fault}
+        return self.deploy(stack_version=VERSIONS[0], stack_environment=environment, **variables)
 
     def rollback(self, release: str = "") -> Run:
         """Run the shipped rollback, to the release before if none is named."""
@@ -68,8 +79,9 @@ class Site:
         return sorted(self.run("ls", f"/srv/slipway/stacks/{self.stack}/jobs").split())
 
     def progress(self, job: str = "") -> Progress:
-        """Return how far a job is, the newest if none is named."""
-        text = self.read(f"jobs/{job or self.jobs()[-1]}/progress.jsonl")
+        """Return how far a job is, the newest if none is named; it may not have begun."""
+        place = f"/srv/slipway/stacks/{self.stack}/jobs/{job or self.jobs()[-1]}"
+        text = self.run("find", place, "-name", "progress.jsonl", "-exec", "cat", "{}", ";")
         lines = text.splitlines(keepends=True)
         return Progress([json.loads(line) for line in lines if line.endswith("\n")])
 
@@ -127,7 +139,7 @@ class Beside:
         """Wait until its job is so far; return when that was. BenchError when it ended before."""
         bound = time.monotonic() + seconds
         while time.monotonic() < bound:
-            ended = self._future.done()
+            ended = self.ended
             if names := sorted(set(self.site.jobs()) - self._known):
                 found = self.site.progress(names[-1]).at(phase, event)
                 if found is not None:
@@ -136,6 +148,11 @@ class Beside:
                 raise BenchError(f"It ended before phase {phase} did {event}:\n{self.run.output}")
             time.sleep(POLL_SECONDS)
         raise BenchError(f"Phase {phase} did not {event} within {seconds} s")
+
+    @property
+    def ended(self) -> bool:
+        """Whether the playbook has ended."""
+        return self._future.done()
 
     def passed(self, phase: str, event: str) -> bool:
         """Say whether its job is so far by now."""
