@@ -134,12 +134,10 @@ class Roll:
                 public = [self.switch.routes(self.old)] if self.old else []
                 self.switch.confirm(*public, self.private)
                 self.trial.smoke(new)
-        if workers(new):
-            with self._phase("workers"):
-                self.starter.start(new, workers(new))
-                self.starter.wait_until_healthy(new, workers(new), settled=self.resuming)
+        if self.job.action == DEPLOY:
+            self._start_workers()
         self.trial.compare(self.old)
-        if self.old and not self.resuming:
+        if self.old and not self.resuming and self.job.action == DEPLOY:
             self._canary(self.old)
         with self._phase("switch"):
             self.met = True
@@ -148,6 +146,14 @@ class Roll:
         with self._phase("confirm"):
             self.switch.confirm(self.switch.routes(new))
             self.trial.expect(new)
+        if self.job.action == ROLLBACK:
+            self._start_workers()  # visitors wait for a rollback, the queue need not be empty
+
+    def _start_workers(self) -> None:
+        if workers(self.new):
+            with self._phase("workers"):
+                self.starter.start(self.new, workers(self.new))
+                self.starter.wait_until_healthy(self.new, workers(self.new), settled=self.resuming)
 
     def _settle(self) -> None:
         """Take away what an interrupted roll left: a canary's draw, a private way, containers."""
