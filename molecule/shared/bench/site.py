@@ -39,6 +39,11 @@ class Site:
         answer: dict[str, str] = self.visitor().get("/version").json()
         return answer
 
+    @property
+    def routes(self) -> str:
+        """The file on the host that says what serves."""
+        return f"/srv/slipway/traefik/dynamic/{self.stack}.yml"
+
     def other_version(self) -> str:
         """Return a version that does not serve now."""
         return next(one for one in VERSIONS if one != self.serves()["version"])
