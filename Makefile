@@ -65,6 +65,10 @@ $(addprefix molecule-,$(SCENARIOS)): molecule-%: .venv/.synced
 figures: .venv/.synced ## measure deploys on the demo's server, beside the bare commands
 	@$(BENCH) figures
 
+.PHONY: soak
+soak: .venv/.synced ## 20 deploys under load, 100,000 requests, none lost: make soak SOAK="--deploys=2 --requests=9000"
+	@$(BENCH) soak $(SOAK)
+
 .PHONY: clean
 clean: .venv/.synced ## remove all that the demo and the tests made
 	@$(BENCH) clean

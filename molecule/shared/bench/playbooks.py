@@ -41,13 +41,18 @@ class Run:
 
 @dataclass(frozen=True)
 class Environment:
-    """An environment by its inventories, paths below the repository's root."""
+    """An environment by its inventories, paths below the repository's root.
+
+    A courteous controller leaves the processors to the servers, which share this machine with it.
+    """
 
     inventories: tuple[str, ...]
+    courteous: bool = False
 
     def playbook(self, name: str, *options: str, **variables: Any) -> Run:
         """Run a playbook from the repository's root and return how it ended, good or bad."""
         command = [
+            *(("nice", "-n", "19") if self.courteous else ()),
             str(Path(sys.executable).with_name("ansible-playbook")),
             name,
             *(word for inventory in self.inventories for word in ("-i", inventory)),

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import requests
+
 from bench import demo, engine
 from bench.asking import LIMIT_SECONDS, Record, Settings
 from bench.engine import docker
@@ -20,53 +22,28 @@ from bench.load import Running
 from bench.names import ROOT, STATE
 from bench.playbooks import Environment
 from bench.shell import BenchError, say, step, tail
+from bench.site import Site
 from bench.tallies import SHOWN, Confirmed, between, broken_rules, latency, losses, shares
-from bench.visitor import Visitor
 
 OVERLAY: Final = ROOT / "molecule/shared/overlays/load"
 FOLDER: Final = STATE / "soak"
 VERSIONS: Final = ("load-1", "load-2")
+TURNS: Final[list[dict[str, Any]]] = [{"stack_version": version} for version in VERSIONS]
 WARM_SECONDS: Final = 5  # a release's first questions are no measure of an idle one
+HTTPS_PORT: Final = 443
 CONFIRM: Final = "confirm"
 # One in two hundred questions occupies a thread for five seconds: at 300 a second that is eight.
 VARIABLES: Final[dict[str, Any]] = {
     "stack_soak_seconds": 2,
     "stack_environment": {"GUNICORN_CMD_ARGS": "--threads=16"},
 }
-
-
-@dataclass(frozen=True)
-class Target:
-    """A server that runs the sample application, and how to reach and deploy it."""
-
-    inventories: tuple[str, ...]
-    stack: str
-    domain: str
-    port: int
-    container: str
-
-    def deploy(self, **variables: Any) -> str:
-        """Run the shipped deploy; return what it said, raise BenchError when it fails."""
-        run = Environment(self.inventories).playbook("deploy.yml", **variables)
-        if not run.ok:
-            raise BenchError(f"deploy.yml failed:\n{tail(run.output)}")
-        return run.output
-
-    def newest_job(self) -> tuple[str, list[dict[str, Any]]]:
-        """Return the release of the newest roll, and the lines of its progress."""
-        jobs = f"/srv/slipway/stacks/{self.stack}/jobs"
-        names = docker("exec", self.container, "ls", jobs).split()
-        job = f"{jobs}/{max(names)}"
-        told = docker("exec", self.container, "cat", f"{job}/job.json")
-        lines = docker("exec", self.container, "cat", f"{job}/progress.jsonl").splitlines()
-        return json.loads(told)["release"], [json.loads(line) for line in lines]
-
-    def visitor(self) -> Visitor:
-        """Return a visitor."""
-        return Visitor(self.domain, self.port)
-
-
-DEMO: Final = Target((demo.INVENTORY,), "demo", demo.DOMAIN, demo.HTTPS_PORT, "slipway-demo")
+DEMO: Final = Site(
+    Environment((demo.INVENTORY,), courteous=True),
+    stack="demo",
+    domain=demo.DOMAIN,
+    port=demo.HTTPS_PORT,
+    container="slipway-demo",
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +61,6 @@ class Size:
 class Deploy:
     """One deploy of a soak; times are the wall clock's."""
 
-    version: str
     release: str
     begun: float
     ended: float
@@ -148,33 +124,37 @@ class Outcome:
         )
 
 
-def one_deploy(target: Target, version: str) -> Deploy:
-    """Deploy a version, and read how its roll went."""
+def roll(site: Site, turn: dict[str, Any]) -> Deploy:
+    """Deploy what the turn's variables say, and read how its roll went."""
     begun = time.time()
-    target.deploy(stack_version=version, **VARIABLES)
+    run = site.deploy(**{**VARIABLES, **turn})
     ended = time.time()
-    release, progress = target.newest_job()
+    if not run.ok:
+        raise BenchError(f"deploy.yml failed:\n{tail(run.output)}")
+    job = site.jobs()[-1]
+    progress = site.progress(job).lines
     if progress[0]["at"] < begun:
-        raise BenchError(f"Version {version} was not rolled: it serves already")
-    return Deploy(version, release, begun, ended, progress)
+        raise BenchError(f"Nothing was rolled: {turn} serves already")
+    release = json.loads(site.read(f"jobs/{job}/job.json"))["release"]
+    return Deploy(release, begun, ended, progress)
 
 
-def at_rest(target: Target) -> str:
-    """Have the first version serve, without load; return its release."""
-    target.deploy(stack_version=VERSIONS[0], **VARIABLES)
-    serves = target.visitor().get("/version").json()
-    if serves["version"] != VERSIONS[0]:
-        raise BenchError(f"Version {serves['version']} serves, not {VERSIONS[0]}")
-    return str(serves["release"])
+def under_load(
+    site: Site, turns: list[dict[str, Any]], size: Size, folder: Path, *, shown: bool = False
+) -> Outcome:
+    """Deploy what the turns say, one after the other, under load; judge what came of it.
 
-
-def under_load(target: Target, size: Size, folder: Path, *, shown: bool = False) -> Outcome:
-    """Deploy the two versions in turns under load, and judge what came of it."""
-    serving = at_rest(target)
+    Each turn is a deploy's variables, beside VARIABLES; the first serves before the load begins.
+    """
+    at_rest = site.deploy(**{**VARIABLES, **turns[0]})
+    if not at_rest.ok:
+        raise BenchError(f"deploy.yml failed:\n{tail(at_rest.output)}")
+    serving = site.serves()["release"]
     author = f"soak-{time.time_ns()}"
     settings = Settings(
-        port=target.port,
-        domain=target.domain,
+        port=HTTPS_PORT,
+        address=address(site),
+        domain=site.domain,
         rate=size.rate,
         seconds=LIMIT_SECONDS,
         seed=size.seed,
@@ -187,7 +167,7 @@ def under_load(target: Target, size: Size, folder: Path, *, shown: bool = False)
     try:
         time.sleep(size.idle_seconds)
         while len(deploys) < size.deploys or (time.time() - begun) * size.rate < size.requests:
-            deploys.append(one_deploy(target, VERSIONS[(len(deploys) + 1) % len(VERSIONS)]))
+            deploys.append(roll(site, turns[(len(deploys) + 1) % len(turns)]))
             say(deploys[-1].line(len(deploys)))
     except BenchError as error:
         broken.append(str(error))
@@ -197,19 +177,28 @@ def under_load(target: Target, size: Size, folder: Path, *, shown: bool = False)
     confirmed = [Confirmed(begun, serving), *(one.confirmed for one in deploys if one.confirmed)]
     broken += [f"{one.release} was never confirmed" for one in deploys if not one.confirmed]
     broken += broken_rules(records, confirmed)
-    broken += wrongly_written(target, author, records)
+    broken += wrongly_written(site, author, records)
     return Outcome(begun, begun + size.idle_seconds, records, deploys, broken)
 
 
-def wrongly_written(target: Target, author: str, records: list[Record]) -> list[str]:
+def address(site: Site) -> str:
+    """Return the server's own address: Docker's proxy before 127.0.0.1 takes processor time."""
+    networks = docker("inspect", "--format={{json .NetworkSettings.Networks}}", site.container)
+    return str(next(iter(json.loads(networks).values()))["IPAddress"])
+
+
+def wrongly_written(site: Site, author: str, records: list[Record]) -> list[str]:
     """Compare what was written with what was answered, and drop it; a note twice is a retry."""
-    path = f"/api/bench/written?author={author}"
-    found = target.visitor().ask("DELETE", path).json()
     writes = [record for record in records if record.kind == "write"]
     answered = sum(not record.lost for record in writes)
+    sent = f"{len(writes)} notes were sent, {answered} answered"
+    try:
+        answer = site.visitor().ask("DELETE", f"/api/bench/written?author={author}")
+        found = answer.json()
+    except requests.RequestException as error:
+        return [f"{sent}, and nobody says how many are there: {error}"]
     if found["notes"] == found["texts"] and answered <= found["notes"] <= len(writes):
         return []
-    sent = f"{len(writes)} notes were sent, {answered} answered"
     return [f"{sent}, but {found['notes']} are there, with {found['texts']} texts"]
 
 
@@ -247,7 +236,7 @@ def run(size: Size) -> None:
         for version in VERSIONS:
             demo.publish(version, overlay=OVERLAY)
         with step("Soak"):
-            outcome = under_load(DEMO, size, FOLDER, shown=True)
+            outcome = under_load(DEMO, TURNS, size, FOLDER, shown=True)
         for line in report(outcome):
             say(line)
     finally:
