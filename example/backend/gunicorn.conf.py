@@ -1,10 +1,8 @@
 """Gunicorn's settings; GUNICORN_CMD_ARGS in the environment overrides any of them."""
 
 import os
-import sys
 from importlib import import_module
-
-from django.core.exceptions import ImproperlyConfigured
+from typing import Any
 
 wsgi_app = "config.wsgi:application"
 bind = "0.0.0.0:8000"
@@ -13,6 +11,8 @@ bind = "0.0.0.0:8000"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "gthread"
 threads = 4
+# Imported once and shared: a release is ready sooner and takes less memory.
+preload_app = True
 # Heartbeats are files: in memory, because the root is read-only and a disk can stall.
 worker_tmp_dir = "/dev/shm"  # noqa: S108
 
@@ -35,9 +35,11 @@ forwarded_allow_ips = "127.0.0.1,::1"
 control_socket_disable = True
 
 
-def on_starting(server: object) -> None:
-    """Say in one line which setting is wrong, before any worker starts."""
-    try:
-        import_module("config.settings")
-    except ImproperlyConfigured as error:
-        sys.exit(f"gunicorn: {error}")
+def when_ready(server: Any) -> None:
+    """Warm up once, in the process that has imported the application and forked no worker yet."""
+    import_module("config.warming").warm_process(server.app.wsgi())
+
+
+def post_worker_init(worker: Any) -> None:
+    """Connect every thread to the database before the worker accepts a visitor."""
+    import_module("config.warming").warm_threads(worker.wsgi, worker.tpool, threads)

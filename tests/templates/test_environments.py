@@ -102,15 +102,14 @@ def test_no_file_that_others_may_read_holds_a_secret(environment: str, kind: str
 @both
 def test_secrets_reach_the_host_as_one_word_for_their_readers_alone(environment: str) -> None:
     found = json.loads(base64.b64decode(rendered(environment).secrets))
-    assert found["services"] == {
-        "backend": {
-            "uid": 10001,
-            "values": {
-                "django_secret_key": FILLED["vault_django_secret_key"],
-                "database_password": FILLED["vault_postgres_password"],
-            },
-        }
+    django = {
+        "uid": 10001,
+        "values": {
+            "django_secret_key": FILLED["vault_django_secret_key"],
+            "database_password": FILLED["vault_postgres_password"],
+        },
     }
+    assert found["services"] == {"backend": django, "worker": django, "scheduler": django}
     guarded = f"team:{FILLED['vault_team_password_hash']}"
     assert found["users"] == (guarded if environment == "staging" else "")
 
@@ -185,7 +184,10 @@ def test_the_compose_files_differ_in_sizes_and_hosts_and_in_nothing_else() -> No
         "services.frontend-1.networks.edge.ipv4_address",
         *(f"services.{name}.mem_limit" for name in backend),
         *(f"services.{name}.cpus" for name in backend),
-        *(f"services.{name}.environment.DJANGO_ALLOWED_HOSTS" for name in backend),
+        *(
+            f"services.{name}.environment.DJANGO_ALLOWED_HOSTS"
+            for name in [*backend, "worker-1", "scheduler-1"]
+        ),
     }
 
 

@@ -71,8 +71,8 @@ DATABASES: dict[str, dict[str, Any]] = {
         "NAME": environment.text("DATABASE_NAME"),
         "USER": environment.text("DATABASE_USER"),
         "PASSWORD": environment.secret("DATABASE_PASSWORD"),
-        # A connection per thread, kept for a minute, and checked before it is used again.
-        "CONN_MAX_AGE": 60,
+        # A connection per thread, kept, and checked before it is used again.
+        "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
         # Seconds; below the three that a readiness probe waits.
         "OPTIONS": {"connect_timeout": 2},

@@ -1,12 +1,15 @@
 """What Gunicorn serves."""
 
 import os
+import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
-from django.urls import get_resolver
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = get_wsgi_application()
-# Every view is imported before the worker listens, not while its first visitor waits.
-get_resolver().url_patterns  # noqa: B018
+try:
+    application = get_wsgi_application()
+except ImproperlyConfigured as error:
+    # One line that names the setting, before any worker starts.
+    sys.exit(f"gunicorn: {error}")

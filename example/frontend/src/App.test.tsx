@@ -22,6 +22,11 @@ beforeEach(() => {
     { id: 2, name: "Next", description: "", notes: 1 },
   ]);
   vi.mocked(api.listNotes).mockImplementation((board) => Promise.resolve(board === 2 ? [MILK] : []));
+  vi.mocked(api.readActivity).mockResolvedValue({
+    notes: 1,
+    words: 12,
+    days: [{ day: "2026-01-02", notes: 1, words: 12 }],
+  });
   vi.mocked(api.readVersion).mockResolvedValue({
     release: "20260102-030405-0123abcd",
     version: "1.2.3",
@@ -99,4 +104,19 @@ it("says so when the boards cannot be listed", async () => {
   vi.mocked(api.listBoards).mockRejectedValue(new api.ApiError("The server answered 503."));
   render(<App />);
   expect((await screen.findByText("The server answered 503.")).closest("[role=alert]")).toBeTruthy();
+});
+
+it("shows a board's activity when it is asked for", async () => {
+  window.history.replaceState(null, "", "/boards/2");
+  render(<App />);
+  const button = await screen.findByRole("button", { name: "Activity" });
+  expect(api.readActivity).not.toHaveBeenCalled();
+
+  await userEvent.click(button);
+  const days = within(await screen.findByRole("list", { name: "Last busy days" }));
+  expect(api.readActivity).toHaveBeenCalledWith(2);
+  expect((await days.findByRole("listitem")).textContent).toContain("1 note, 12 words");
+
+  await userEvent.click(button);
+  expect(screen.queryByRole("list", { name: "Last busy days" })).toBeNull();
 });

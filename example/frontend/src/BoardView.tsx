@@ -1,7 +1,10 @@
-import { useEffect, useRef, useState, type SubmitEvent } from "react";
+import { lazy, useEffect, useRef, useState, type SubmitEvent } from "react";
 
 import { deleteNote, listNotes, writeNote, type Board, type Note } from "./api";
 import { Failure } from "./Failure";
+import { LatePart } from "./LatePart";
+
+const ActivityPanel = lazy(() => import("./ActivityPanel"));
 
 const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
@@ -14,6 +17,7 @@ interface Props {
 export function BoardView({ board, onCount }: Props) {
   const [notes, setNotes] = useState<Note[] | null>(null);
   const [failure, setFailure] = useState<unknown>(null);
+  const [showsActivity, setShowsActivity] = useState(false);
   const heading = useRef<HTMLHeadingElement>(null);
 
   useEffect(() => {
@@ -63,6 +67,21 @@ export function BoardView({ board, onCount }: Props) {
         {board.name}
       </h2>
       {board.description && <p className="quiet">{board.description}</p>}
+      <button
+        type="button"
+        className="plain"
+        aria-expanded={showsActivity}
+        onClick={() => {
+          setShowsActivity(!showsActivity);
+        }}
+      >
+        Activity
+      </button>
+      {showsActivity && (
+        <LatePart>
+          <ActivityPanel board={board.id} />
+        </LatePart>
+      )}
       <NoteForm onWrite={write} />
       <Failure reason={failure} />
       {notes === null && failure === null && <p className="quiet">Loading…</p>}

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 
-import { ApiError, deleteNote, listBoards, listNotes, writeNote } from "./api";
+import { ApiError, deleteNote, listBoards, listNotes, readActivity, writeNote } from "./api";
 
 const fetched = vi.fn<typeof fetch>();
 
@@ -26,6 +26,13 @@ describe("reading", () => {
     answer(200, { notes: [] });
     expect(await listNotes(1)).toEqual([]);
     expect(fetched).toHaveBeenLastCalledWith("/api/boards/1/notes/", expect.anything());
+  });
+
+  it("asks for a board's activity", async () => {
+    const activity = { notes: 0, words: 0, days: [] };
+    answer(200, activity);
+    expect(await readActivity(3)).toEqual(activity);
+    expect(fetched).toHaveBeenLastCalledWith("/api/boards/3/activity/", expect.anything());
   });
 
   it("sends no token", async () => {

@@ -17,6 +17,13 @@ export interface Note {
   created_at: string;
 }
 
+/** What was ever written on a board, and on its last busy days, the oldest first. */
+export interface Activity {
+  notes: number;
+  words: number;
+  days: { day: string; notes: number; words: number }[];
+}
+
 export interface Version {
   release: string;
   version: string;
@@ -43,6 +50,10 @@ export async function writeNote(board: number, text: string, author: string): Pr
 
 export async function deleteNote(note: number): Promise<void> {
   await ask("DELETE", `/api/notes/${note.toString()}/`);
+}
+
+export async function readActivity(board: number): Promise<Activity> {
+  return (await ask("GET", `/api/boards/${board.toString()}/activity/`)) as Activity;
 }
 
 export async function readVersion(): Promise<Version> {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_jobs_that_are_enqueued_during_deploys_are_each_done_once(
     for number in range(deploys):
         version = site.other_version()
         share = jobs // deploys + (number < jobs % deploys)
-        with Beside(site, lambda version=version: site.deploy(stack_version=version)) as deploy:
+        with Beside(site, partial(site.deploy, stack_version=version)) as deploy:
             deploy.wait("healthy", "begin")
             write_notes(site.visitor(), share, deploy)
         assert deploy.run.ok, deploy.run.output

@@ -46,7 +46,7 @@ def earlier(site: Site) -> str:
     """Return a kept release that has served, and does not now."""
     now = site.serves()["release"]
     return next(
-        entry["release"]
+        str(entry["release"])
         for entry in reversed(site.history())
         if entry["outcome"] == "serving" and entry["release"] != now
     )

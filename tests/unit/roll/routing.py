@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 
@@ -16,6 +17,10 @@ class Request:
 
     def header(self, name: str) -> str:
         return self.headers.get(name, "")
+
+
+def _told(answer: Callable[[re.Match[str]], bool], found: re.Match[str]) -> str:
+    return str(answer(found))
 
 
 def fits(rule: str, request: Request) -> bool:
@@ -31,7 +36,7 @@ def fits(rule: str, request: Request) -> bool:
     }
     python = rule
     for matcher, answer in answers.items():
-        python = re.sub(matcher, lambda found, answer=answer: str(answer(found)), python)
+        python = re.sub(matcher, partial(_told, answer), python)
     return bool(eval(python.replace("||", "or").replace("&&", "and")))  # noqa: S307
 
 
