@@ -89,4 +89,4 @@ def test_what_serves_is_the_release_that_the_manifest_names(server: Any) -> None
     folder = f"/srv/slipway/stacks/production/releases/{release}"
     assert '"outcome": "serving"' in server.run("cat", f"{folder}/manifest.json")
     running = {name for name in server.containers(all_=False) if release in name}
-    assert len(running) == 4, "two replicas of the backend and two of the frontend"
+    assert len(running) == 6, "two backends, two frontends, a worker and a scheduler"
