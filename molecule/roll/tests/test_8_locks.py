@@ -44,15 +44,13 @@ class Ended:
 
 def earlier(site: Site) -> str:
     """Return a kept release that has served, and does not now."""
-    now = site.serves()["release"]
-    return next(
-        str(entry["release"])
-        for entry in reversed(site.history())
-        if entry["outcome"] == "serving" and entry["release"] != now
-    )
+    kept = set(site.run("ls", f"/srv/slipway/stacks/{site.stack}/releases").split())
+    kept -= {site.serves()["release"]}
+    served = [str(one["release"]) for one in site.history() if one["outcome"] == "serving"]
+    return next(one for one in reversed(served) if one in kept)
 
 
-def actions(site: Site, number: int) -> dict[str, Callable[[], Run]]:
+def actions(site: Site, number: int, *, tags: str) -> dict[str, Callable[[], Run]]:
     """Return what people do at the same time; `number` makes it other releases each round."""
     version, target = site.other_version(), earlier(site)
 
