@@ -31,7 +31,8 @@ demo-down: .venv/.synced ## remove the demo's server, keep images and caches
 # Two at a time: what needs no server first, then a second scenario beside the first.
 .PHONY: test
 test: .venv/.synced .venv-other/.synced ## everything that CI asks for
-	@$(MAKE) --no-print-directory --jobs=2 molecule-default lint unit unit-other molecule-other
+	@$(MAKE) --no-print-directory --jobs=2 molecule-default lint unit unit-other molecule-other \
+	  molecule-roll
 
 .PHONY: lint
 lint: .venv/.synced ## linters and types
@@ -68,6 +69,11 @@ figures: .venv/.synced ## measure deploys on the demo's server, beside the bare 
 .PHONY: soak
 soak: .venv/.synced ## 20 deploys under load, 100,000 requests, none lost: make soak SOAK="--deploys=2 --requests=9000"
 	@$(BENCH) soak $(SOAK)
+
+# What `make test` does of it once and briefly; an hour.
+.PHONY: faults
+faults: export BENCH_ROUNDS ?= 20
+faults: molecule-roll ## releases that turn bad, canaries, jobs and locks, in full and BENCH_ROUNDS times
 
 .PHONY: clean
 clean: .venv/.synced ## remove all that the demo and the tests made
