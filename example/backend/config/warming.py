@@ -5,16 +5,19 @@ first process does that once, and its workers, which are forked from it, find it
 be forked is a connection to the database: each thread of each worker opens its own.
 """
 
-from collections.abc import Callable, Iterable
+from __future__ import annotations
+
+from collections.abc import Callable
 from concurrent.futures import Executor, wait
 from threading import Barrier
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from wsgiref.util import setup_testing_defaults
 
 from django.conf import settings
 from django.db import connections
 
-Application = Callable[[dict[str, Any], Callable[..., None]], Iterable[bytes]]
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 # Whether there is a database to ask for the rest.
 READY = "/readyz"
@@ -24,13 +27,13 @@ ADMIN = "/admin/login/"
 PATIENCE = 10
 
 
-def warm_process(application: Application) -> None:
+def warm_process(application: WSGIApplication) -> None:
     """Ask for some pages, and leave no connection for a fork to inherit."""
     _ask_each(application, READY, API, ADMIN)
     connections.close_all()
 
 
-def warm_threads(application: Application, pool: Executor, threads: int) -> None:
+def warm_threads(application: WSGIApplication, pool: Executor, threads: int) -> None:
     """Let every thread of a pool ask something, on the connection that it then keeps."""
     all_at_once = Barrier(threads)
 
@@ -41,14 +44,14 @@ def warm_threads(application: Application, pool: Executor, threads: int) -> None
     wait([pool.submit(ask) for _ in range(threads)], timeout=PATIENCE)
 
 
-def _ask_each(application: Application, *paths: str) -> None:
+def _ask_each(application: WSGIApplication, *paths: str) -> None:
     """Ask for one page after the other, as the proxy does, while the answers are good."""
     for path in paths:
         if not _ask(application, path).startswith("200"):
             return
 
 
-def _ask(application: Application, path: str) -> str:
+def _ask(application: WSGIApplication, path: str) -> str:
     """Return the answer's status."""
     environ: dict[str, Any] = {
         "PATH_INFO": path,
@@ -57,7 +60,12 @@ def _ask(application: Application, path: str) -> str:
     }
     setup_testing_defaults(environ)
     found: list[str] = []
-    body = application(environ, lambda status, *_: found.append(status))
+
+    def start(status: str, *_: object) -> Callable[[bytes], object]:
+        found.append(status)
+        return bytes  # for writing, which nobody does any more
+
+    body = application(environ, start)
     b"".join(body)
     if hasattr(body, "close"):
         body.close()  # ends the request, and with it Django's part of the connection
