@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,21 +23,17 @@ from ansible_collections.slipway.stack.plugins.module_utils import (
 from ansible_collections.slipway.stack.plugins.module_utils.job import DEPLOY, Job, Policy
 from ansible_collections.slipway.stack.plugins.module_utils.plan import manifest_services
 from ansible_collections.slipway.stack.plugins.module_utils.probe import ProbeFigures
-from ansible_collections.slipway.stack.plugins.module_utils.proxy import Proxy, publish_routes
+from ansible_collections.slipway.stack.plugins.module_utils.proxy import publish_routes
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
-    RELEASE_ID,
     SERVING,
     Manifest,
     ReleaseError,
-    StackDirectory,
     write_atomically,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.roll import Report, Roll
 from ansible_collections.slipway.stack.plugins.module_utils.routes import (
     public_routes,
-    read_routes,
     routes_text,
-    service_by_router,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.start import containers_of, routed
 from ansible_collections.slipway.stack.plugins.module_utils.trial import Trial
@@ -58,6 +53,7 @@ from tests.unit.release.fakes import (
 from tests.unit.release.fakes import (
     release as release_of,
 )
+from tests.unit.roll.stand_ins import AtOnce, FakeTraefik
 
 OLD_IMAGES = {name: image.replace("sha256:", "sha256:0") for name, image in DIGESTS.items()}
 SCHEDULER = {"image": "registry.example.com/shop/backend", "singleton": True, "command": ["tick"]}
@@ -77,53 +73,6 @@ COMMANDS = {"before": [{"name": "migrate", "timeout": 600}], "after": []}
 
 class KilledError(BaseException):
     """The host-side process is killed here; nothing of it runs any more."""
-
-
-class FakeTraefik(Proxy):
-    """Leads visitors to where the stack's dynamic file says, once it was asked `polls` times.
-
-    `ways` are all releases that visitors may be led to: that of the last confirmed file, and
-    whatever was published since.
-    """
-
-    def __init__(self, directory: StackDirectory, events: list[str]) -> None:
-        super().__init__("192.0.2.1")
-        self.directory = directory
-        self.events = events
-        self.polls = 0
-        self.errors: list[Exception] = []
-        self.ways: set[str] = set()
-
-    def published(self) -> None:
-        """Note that a new file may have been taken, from now on."""
-        self.ways |= self._in_file()
-
-    def get(self, path: str) -> Any:
-        self.events.append(f"confirm {self.directory.serving()}")
-        if self.errors:
-            raise self.errors.pop(0)
-        self.polls -= 1
-        if self.polls >= 0:
-            return []
-        self.ways = self._in_file()
-        files = [self.directory.routes, self.directory.private_routes]
-        return [
-            {"name": f"{name}@file", "service": service, "status": "enabled"}
-            for file in files
-            if file.exists()
-            for name, service in service_by_router(read_routes(file.read_text())).items()
-        ]
-
-    def _in_file(self) -> set[str]:
-        if not self.directory.routes.exists():
-            return set()
-        http = read_routes(self.directory.routes.read_text())["http"]
-        return {
-            found
-            for name, service in http["services"].items()
-            if "loadBalancer" in service
-            for found in RELEASE_ID.findall(name)[:1]
-        }
 
 
 class FakeTrial(Trial):
@@ -170,54 +119,6 @@ class FakeTrial(Trial):
     def _judge(self) -> None:
         if reason := self.bad.get(self.stage.phase):
             raise ReleaseError(reason)
-
-
-class AtOnce:
-    """Does what it is given before anything else goes on."""
-
-    def __init__(self, _: int) -> None:
-        pass
-
-    def submit(self, work: Callable[[], None]) -> Future[None]:
-        future: Future[None] = Future()
-        try:
-            work()
-            future.set_result(None)
-        except BaseException as error:  # noqa: BLE001 - it is handed on, as by a thread
-            future.set_exception(error)
-        return future
-
-    def shutdown(self) -> None:
-        """Have nothing to end."""
-
-
-class AtLast(AtOnce):
-    """Does what it is given when somebody waits for it."""
-
-    def submit(self, work: Callable[[], None]) -> Future[None]:
-        return _Lazy(work)
-
-
-class _Lazy(Future[None]):
-    def __init__(self, work: Callable[[], None]) -> None:
-        super().__init__()
-        self.work = work
-
-    def _do(self) -> None:
-        if not self.done():
-            done = AtOnce(1).submit(self.work)
-            if error := done.exception():
-                self.set_exception(error)
-            else:
-                self.set_result(None)
-
-    def result(self, timeout: float | None = None) -> None:
-        self._do()
-        super().result()
-
-    def exception(self, timeout: float | None = None) -> BaseException | None:
-        self._do()
-        return super().exception()
 
 
 class Stage:

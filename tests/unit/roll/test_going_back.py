@@ -17,7 +17,8 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
 )
 
 from tests.unit.release.fakes import NEW, OLD
-from tests.unit.roll.stage import AtLast, AtOnce, Stage, staged
+from tests.unit.roll.stage import Stage, staged
+from tests.unit.roll.stand_ins import AtLast, AtOnce
 
 CANARY: dict[str, Any] = {"canary": [5, 100]}
 SOON = 1.0  # seconds

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ansible_collections.slipway.stack.plugins.module_utils.plan import (
-    containers_are_right,
-    stack_containers,
-)
-from ansible_collections.slipway.stack.plugins.module_utils.release import (
-    FAILED,
-    SERVING,
-    ReleaseError,
-    free_bank,
-)
+from ansible_collections.slipway.stack.plugins.module_utils.release import SERVING, ReleaseError
 
-from tests.unit.release.fakes import NEW, OLD, STACK
-from tests.unit.roll.stage import AtLast, AtOnce, KilledError, Stage, staged
+from tests.unit.release.fakes import OLD
+from tests.unit.roll.killing import assert_serves_alone, deploy, killed_at
+from tests.unit.roll.stage import Stage, staged
+from tests.unit.roll.stand_ins import AtLast, AtOnce
 
 CANARY = {"canary": [5, 100]}
 PHASES = [
@@ -28,45 +20,8 @@ PHASES = [
 POOLS = [AtOnce, AtLast]  # the workers change hands before the soak, or after it
 
 
-def deploy(stage: Stage, **changes: Any) -> str:
-    """Deploy what NEW is, as a plain run does (see plan.make_plan); return what has to serve."""
-    serving = stage.directory.serving()
-    if serving and serving != OLD:
-        one = stage.directory.manifest(serving)
-        there = stack_containers(stage.engine, STACK)
-        if one.outcome != SERVING or not containers_are_right(one, there):
-            stage.roll(serving, **changes)
-        return serving
-    release_id = NEW
-    if stage.said:
-        release_id = f"20261122-1835{len(stage.routed):02d}-b81d02aa"
-        taken = [one.bank for one in stage.directory.manifests() if one.outcome != FAILED]
-        stage.prepare(release_id, bank=free_bank(taken))
-    stage.roll(release_id, **changes)
-    return release_id
-
-
-def killed_at(stage: Stage, moment: int | str) -> None:
-    """Have a deploy's process killed, and look what it left."""
-    stage.last_moment = moment
-    with pytest.raises(KilledError):
-        deploy(stage, **CANARY)
-    stage.last_moment = None
-    stage.look()
-    assert stage.proxy.ways
-
-
-def assert_serves_alone(stage: Stage, release_id: str) -> None:
-    serving = stage.directory.manifest(release_id)
-    routes = (stage.directory.release(release_id) / "routes.yml").read_text()
-    assert stage.directory.routes.read_text() == routes
-    assert not stage.directory.private_routes.exists()
-    assert stage.proxy.ways == {release_id}
-    expected = [name for one in serving.services.values() for name in one["containers"]]
-    assert stage.engine.names() == sorted(expected)
-    assert stage.engine.running() == set(expected)
-    outcomes = {one.id: one.outcome for one in stage.directory.manifests()}
-    assert [one for one, outcome in outcomes.items() if outcome == SERVING] == [release_id]
+def killed(stage: Stage, moment: int | str) -> None:
+    killed_at(stage, moment, lambda: deploy(stage, **CANARY))
 
 
 def moments_of(stage: Stage, first: str) -> range:
@@ -91,7 +46,7 @@ def test_the_phases_are_all_that_a_roll_has(stage: Stage) -> None:
 def test_a_roll_killed_at_a_phases_boundary_is_finished_by_the_next(
     stage: Stage, phase: str, event: str
 ) -> None:
-    killed_at(stage, f"{phase} {event}")
+    killed(stage, f"{phase} {event}")
     assert_serves_alone(stage, deploy(stage, **CANARY))
     assert stage.directory.manifest(stage.directory.serving() or "").outcome == SERVING
 
@@ -102,7 +57,7 @@ def test_a_roll_killed_at_any_moment_is_finished_by_the_next(
 ) -> None:
     for moment in moments_of(staged(tmp_path / "whole", monkeypatch, pool), first):
         stage = staged(tmp_path / str(moment), monkeypatch, pool)
-        killed_at(stage, moment)
+        killed(stage, moment)
         assert_serves_alone(stage, deploy(stage, **CANARY))
 
 
@@ -121,7 +76,7 @@ def test_going_back_killed_at_any_moment_is_finished_by_the_next(
     whole = gone_bad(tmp_path / "whole", monkeypatch, pool, bad)
     for moment in moments_of(whole, "back begin"):
         stage = gone_bad(tmp_path / str(moment), monkeypatch, pool, bad)
-        killed_at(stage, moment)
+        killed(stage, moment)
         stage.trial.bad.clear()
         assert_serves_alone(stage, deploy(stage, **CANARY))
 
@@ -133,7 +88,7 @@ def test_a_bad_release_is_gone_back_from_wherever_its_roll_was_killed(
     whole = gone_bad(tmp_path / "whole", monkeypatch, pool, "soak")
     for moment in moments_of(whole, "switch begin"):
         stage = gone_bad(tmp_path / str(moment), monkeypatch, pool, "soak")
-        killed_at(stage, moment)
+        killed(stage, moment)
         with pytest.raises(ReleaseError, match="it is bad"):
             deploy(stage, **CANARY)
         assert_serves_alone(stage, OLD)
@@ -144,6 +99,6 @@ def test_a_bad_release_is_gone_back_from_wherever_its_roll_was_killed(
 def test_a_roll_killed_twice_is_finished_by_the_third(
     stage: Stage, first: str, second: str
 ) -> None:
-    killed_at(stage, f"{first} end")
-    killed_at(stage, second)
+    killed(stage, f"{first} end")
+    killed(stage, second)
     assert_serves_alone(stage, deploy(stage, **CANARY))

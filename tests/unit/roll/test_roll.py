@@ -18,7 +18,8 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
 from ansible_collections.slipway.stack.plugins.module_utils.start import image_tag
 
 from tests.unit.release.fakes import DIGESTS, NEW, OLD
-from tests.unit.roll.stage import AtLast, Stage, staged
+from tests.unit.roll.stage import Stage, staged
+from tests.unit.roll.stand_ins import AtLast
 
 
 def before(stage: Stage, first: str, second: str) -> bool:

@@ -1,0 +1,145 @@
+"""The process on the host as a systemd unit: how it is started, found and followed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.slipway.stack.plugins.module_utils import launch, unit
+from ansible_collections.slipway.stack.plugins.module_utils.job import JobDirectory, new_job
+from ansible_collections.slipway.stack.plugins.module_utils.release import ReleaseError
+
+from tests.unit.release.fakes import NEW, STACK
+from tests.unit.roll.stage import Stage
+
+PREFIX = "ansible_collections.slipway.stack.plugins.module_utils"
+
+
+class Systemd:
+    """Answers as systemd does: `active` names the units that run."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[str]] = []
+        self.active: set[str] = set()
+        self.problem: Exception | None = None
+        self.code = 0
+
+    def __call__(self, command: tuple[str, ...], **_: Any) -> subprocess.CompletedProcess[str]:
+        self.calls.append(list(command))
+        if self.problem:
+            raise self.problem
+        state = "active" if command[-1] in self.active else "inactive"
+        return subprocess.CompletedProcess(command, self.code, f"{state}\n", "no such thing\n")
+
+
+@pytest.fixture
+def systemd(monkeypatch: pytest.MonkeyPatch) -> Systemd:
+    found = Systemd()
+    monkeypatch.setattr(unit, "subprocess", SimpleNamespace(**vars(subprocess) | {"run": found}))
+    return found
+
+
+@pytest.fixture
+def place(stage: Stage) -> JobDirectory:
+    return new_job(stage.job())
+
+
+# launch -----------------------------------------------------------------------------------------
+
+
+def test_the_process_is_a_unit_named_after_stack_and_job(
+    systemd: Systemd, place: JobDirectory
+) -> None:
+    launch.start(place, STACK)
+    (call,) = systemd.calls
+    assert call[0] == "systemd-run"
+    assert f"--unit=slipway-roll-{STACK}-{place.path.name}.service" in call
+    assert call[-5:] == [sys.executable, "-S", "-m", f"{PREFIX}.runner", str(place.path)]
+
+
+def test_code_from_an_archive_is_copied_to_the_job_and_runs_from_there(
+    systemd: Systemd, place: JobDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "module.zip"
+    archive.write_bytes(b"code")
+    monkeypatch.setattr(launch, "own_code", lambda: archive)
+    launch.start(place, STACK)
+    assert place.code.read_bytes() == b"code"
+    assert f"--setenv=PYTHONPATH={place.code}" in systemd.calls[0]
+    follower = launch.follower(place, STACK)
+    assert f"PYTHONPATH={place.code}" in follower
+    assert follower[-3:] == [f"{PREFIX}.follow", str(place.path), STACK]
+
+
+def test_code_from_a_directory_runs_where_it_is(systemd: Systemd, place: JobDirectory) -> None:
+    launch.start(place, STACK)
+    assert not place.code.exists()
+    assert f"--setenv=PYTHONPATH={launch.own_code()}" in systemd.calls[0]
+    assert (launch.own_code() / "ansible_collections" / "slipway").is_dir()
+
+
+def test_what_follows_a_job_says_how_it_stands(place: JobDirectory) -> None:
+    place.say("pull", "begin")
+    place.finish({"ok": True})
+    done = subprocess.run(
+        [*launch.follower(place, STACK), "0"], capture_output=True, text=True, check=True
+    )
+    assert '"phase": "pull"' in done.stdout
+    assert '"result": {"ok": true}' in done.stdout
+
+
+# alive ------------------------------------------------------------------------------------------
+
+
+def test_a_process_is_alive_while_its_unit_is_active(systemd: Systemd, place: JobDirectory) -> None:
+    assert not unit.alive(place, STACK)
+    systemd.active = {unit.unit_name(STACK, place.path.name)}
+    assert unit.alive(place, STACK)
+
+
+def test_a_systemd_that_refuses_or_does_not_answer_is_told(
+    systemd: Systemd, place: JobDirectory
+) -> None:
+    systemd.code = 1
+    with pytest.raises(ReleaseError, match="'systemd-run' failed: no such thing"):
+        launch.start(place, STACK)
+    systemd.problem = FileNotFoundError("systemctl")
+    with pytest.raises(ReleaseError, match="systemd does not answer to 'systemctl'"):
+        unit.alive(place, STACK)
+
+
+# running ----------------------------------------------------------------------------------------
+
+
+def found(stage: Stage, wanted: Callable[[Any], bool] = lambda _: True) -> tuple[str, str] | None:
+    job = unit.running(stage.directory, wanted)
+    return (job[0], job[1].id) if job else None
+
+
+def test_a_job_under_way_is_found_by_what_it_brings(
+    systemd: Systemd, stage: Stage, place: JobDirectory
+) -> None:
+    systemd.active = {unit.unit_name(STACK, place.path.name)}
+    assert found(stage) == (place.path.name, NEW)
+    assert found(stage, lambda _: False) is None
+
+
+def test_a_job_that_ended_died_or_cannot_be_read_is_not_under_way(
+    systemd: Systemd, stage: Stage, place: JobDirectory
+) -> None:
+    assert found(stage) is None
+    systemd.active = {unit.unit_name(STACK, place.path.name)}
+    (place.path / "job.json").write_text("{")
+    assert found(stage) is None
+    place.finish({"ok": False})
+    assert found(stage) is None
+
+
+def test_a_stack_without_jobs_has_none_under_way(systemd: Systemd, stage: Stage) -> None:
+    assert found(stage) is None
+    assert systemd.calls == []
