@@ -31,8 +31,7 @@ demo-down: .venv/.synced ## remove the demo's server, keep images and caches
 # Two at a time: what needs no server first, then a second scenario beside the first.
 .PHONY: test
 test: .venv/.synced .venv-other/.synced ## everything that CI asks for
-	@$(MAKE) --no-print-directory --jobs=2 molecule-default lint unit unit-other molecule-other \
-	  molecule-roll
+	@$(MAKE) --no-print-directory --jobs=2 molecule-default lint unit unit-other molecule-other
 
 .PHONY: lint
 lint: .venv/.synced ## linters and types
