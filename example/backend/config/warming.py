@@ -5,19 +5,16 @@ first process does that once, and its workers, which are forked from it, find it
 be forked is a connection to the database: each thread of each worker opens its own.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, wait
 from threading import Barrier
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from wsgiref.util import setup_testing_defaults
 
 from django.conf import settings
 from django.db import connections
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+Application = Callable[[dict[str, Any], Callable[..., None]], Iterable[bytes]]
 
 # Whether there is a database to ask for the rest.
 READY = "/readyz"
@@ -27,13 +24,13 @@ ADMIN = "/admin/login/"
 PATIENCE = 10
 
 
-def warm_process(application: WSGIApplication) -> None:
+def warm_process(application: Application) -> None:
     """Ask for some pages, and leave no connection for a fork to inherit."""
     _ask_each(application, READY, API, ADMIN)
     connections.close_all()
 
 
-def warm_threads(application: WSGIApplication, pool: Executor, threads: int) -> None:
+def warm_threads(application: Application, pool: Executor, threads: int) -> None:
     """Let every thread of a pool ask something, on the connection that it then keeps."""
     all_at_once = Barrier(threads)
 
@@ -44,14 +41,14 @@ def warm_threads(application: WSGIApplication, pool: Executor, threads: int) -> 
     wait([pool.submit(ask) for _ in range(threads)], timeout=PATIENCE)
 
 
-def _ask_each(application: WSGIApplication, *paths: str) -> None:
+def _ask_each(application: Application, *paths: str) -> None:
     """Ask for one page after the other, as the proxy does, while the answers are good."""
     for path in paths:
         if not _ask(application, path).startswith("200"):
             return
 
 
-def _ask(application: WSGIApplication, path: str) -> str:
+def _ask(application: Application, path: str) -> str:
     """Return the answer's status."""
     environ: dict[str, Any] = {
         "PATH_INFO": path,
@@ -60,12 +57,7 @@ def _ask(application: WSGIApplication, path: str) -> str:
     }
     setup_testing_defaults(environ)
     found: list[str] = []
-
-    def start(status: str, *_: object) -> Callable[[bytes], object]:
-        found.append(status)
-        return bytes  # for writing, which nobody does any more
-
-    body = application(environ, start)
+    body = application(environ, lambda status, *_: found.append(status))
     b"".join(body)
     if hasattr(body, "close"):
         body.close()  # ends the request, and with it Django's part of the connection

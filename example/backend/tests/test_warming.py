@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection
 
 from config import warming
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse
 
 
 class Site:
@@ -21,7 +19,7 @@ class Site:
         self.status = status
         self.asked: list[tuple[str, int]] = []
 
-    def __call__(self, environ: dict[str, Any], start: StartResponse) -> list[bytes]:
+    def __call__(self, environ: dict[str, Any], start: Callable[..., None]) -> list[bytes]:
         self.asked.append((environ["PATH_INFO"], threading.get_ident()))
         start(self.status, [])
         return [b""]
