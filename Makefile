@@ -69,10 +69,10 @@ figures: .venv/.synced ## measure deploys on the demo's server, beside the bare 
 soak: .venv/.synced ## 20 deploys under load, 100,000 requests, none lost: make soak SOAK="--deploys=2 --requests=9000"
 	@$(BENCH) soak $(SOAK)
 
-# `make molecule-roll` does it once and briefly; this takes an hour.
+# `make molecule-roll` does it once and briefly; this takes hours, most of them the kills.
 .PHONY: faults
 faults: export BENCH_ROUNDS ?= 20
-faults: molecule-roll ## releases that turn bad, canaries, jobs and locks, in full and BENCH_ROUNDS times
+faults: molecule-roll ## releases that turn bad, kills, canaries, jobs and locks, in full and BENCH_ROUNDS times
 
 .PHONY: clean
 clean: .venv/.synced ## remove all that the demo and the tests made

@@ -49,9 +49,9 @@ class Environment:
     inventories: tuple[str, ...]
     courteous: bool = False
 
-    def playbook(self, name: str, *options: str, **variables: Any) -> Run:
-        """Run a playbook from the repository's root and return how it ended, good or bad."""
-        command = [
+    def command(self, name: str, *options: str, **variables: Any) -> list[str]:
+        """Return the command that runs a playbook, from the repository's root."""
+        return [
             *(("nice", "-n", "19") if self.courteous else ()),
             str(Path(sys.executable).with_name("ansible-playbook")),
             name,
@@ -59,10 +59,13 @@ class Environment:
             *options,
             *(("--extra-vars", json.dumps(variables)) if variables else ()),
         ]
+
+    def playbook(self, name: str, *options: str, **variables: Any) -> Run:
+        """Run a playbook and return how it ended, good or bad."""
         done = subprocess.run(
-            command,
+            self.command(name, *options, **variables),
             cwd=ROOT,
-            env={**os.environ, **PLAIN, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+            env=settings(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -70,3 +73,8 @@ class Environment:
             check=False,
         )
         return Run(done.returncode, done.stdout)
+
+
+def settings() -> dict[str, str]:
+    """Return the environment that a playbook runs in."""
+    return {**os.environ, **PLAIN, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}

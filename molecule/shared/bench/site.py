@@ -79,9 +79,23 @@ class Site:
         """Return how each roll ended, the oldest first."""
         return [json.loads(line) for line in self.read("history.jsonl").splitlines()]
 
+    def manifests(self) -> dict[str, dict[str, Any]]:
+        """Return what the host knows of each release, by the release's id."""
+        read = "import json, sys; print(json.dumps([json.load(open(one)) for one in sys.argv[1:]]))"
+        files = f"/srv/slipway/stacks/{self.stack}/releases/*/manifest.json"
+        found = json.loads(self.run("sh", "-c", f"python3 -c '{read}' {files}"))
+        return {manifest["id"]: manifest for manifest in found}
+
     def jobs(self) -> list[str]:
         """Return the names of the rolls' jobs on the host, the oldest first."""
         return sorted(self.run("ls", f"/srv/slipway/stacks/{self.stack}/jobs").split())
+
+    def ended(self, job: str) -> dict[str, Any] | None:
+        """Return how a job ended, None if it has not."""
+        place = f"/srv/slipway/stacks/{self.stack}/jobs/{job}"
+        text = self.run("find", place, "-name", "result.json", "-exec", "cat", "{}", ";")
+        found: dict[str, Any] | None = json.loads(text or "null")
+        return found
 
     def progress(self, job: str = "") -> Progress:
         """Return how far a job is, the newest if none is named; it may not have begun."""
