@@ -21,7 +21,7 @@ VISITORS, VISITORS_IN_SHORT = 1000, 150
 STEP, STEP_IN_SHORT = 120, 12
 VISITS, AT_ONCE = 2, 8
 PER_SECOND = 40
-PATHS = ("/", "/version", "/api/boards/", "/boards/2")
+PATHS = ("/", "/version", "/api/boards/")
 RELEASE = "X-Slipway-Release"
 
 
