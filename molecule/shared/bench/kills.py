@@ -7,11 +7,15 @@ callbacks/boundaries.py names them, and the lines of the job's progress on the h
 from __future__ import annotations
 
 import json
+import os
 import queue
+import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +32,8 @@ from bench.tallies import Confirmed, broken_rules
 
 PER_SECOND: Final = 30
 FREE_SECONDS: Final = 5
-ENDS_SECONDS: Final = 120  # for what was killed, or lost its other half
+ENDS_SECONDS: Final = 240  # for what was killed, or lost its other half
+SHOWN: Final = 3
 CALLBACKS: Final = {
     "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "molecule/shared/callbacks"),
     "ANSIBLE_CALLBACKS_ENABLED": "boundaries",
@@ -38,9 +43,10 @@ HOST_LOCK: Final = "/run/slipway/host.lock"
 
 @dataclass
 class Outcome:
-    """What a kill cost, and what was wrong."""
+    """What a kill cost, and what was wrong; `rolls` says whether a roll outlived it."""
 
     point: Point
+    rolls: bool = False
     killed: list[str] = field(default_factory=list)
     asked: int = 0
     lost: int = 0
@@ -62,10 +68,12 @@ class Playbook:
     def __init__(self, site: Site, work: Work, *options: str, dies_at: int = 0) -> None:
         """Begin."""
         self.output = ""
+        self._mark = f"BENCH_RUN={uuid.uuid4()}"
+        name, _, value = self._mark.partition("=")
         self._process = subprocess.Popen(
             site.environment.command(work.playbook, "-vvv", *options, **work.variables),
             cwd=ROOT,
-            env={**settings(), **CALLBACKS, "BENCH_DIE_AT": str(dies_at)},
+            env={**settings(), **CALLBACKS, "BENCH_DIE_AT": str(dies_at), name: value},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -96,6 +104,14 @@ class Playbook:
     def kill(self) -> None:
         """End ansible-playbook itself by SIGKILL; its own children it leaves behind."""
         self._process.kill()
+
+    def clean(self) -> None:
+        """End its workers: where they have more to tell than a pipe takes, they wait for ever."""
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                marked = self._mark.encode() in (entry / "environ").read_bytes()
+                if marked and b"ansible-playbook" in (entry / "cmdline").read_bytes():
+                    os.kill(int(entry.name), signal.SIGKILL)
 
     def ended(self) -> Run:
         """Wait for its end; what it left behind may hold its output open, and is not waited for."""
@@ -164,28 +180,37 @@ class Watcher:
         self._process.wait(ENDS_SECONDS)
 
 
-def interrupt(site: Site, work: Work, point: Point, outcome: Outcome) -> bool:
-    """Begin the work, kill at the point, and say whether a roll is under way nevertheless."""
+@contextmanager
+def interrupted(site: Site, work: Work, point: Point, outcome: Outcome) -> Iterator[None]:
+    """Begin the work and kill at the point; what it left behind is ended after the block only."""
     controller = VICTIMS[point.victim][1]
     watcher = Watcher(site, point)
     playbook = Playbook(site, work, dies_at=point.boundary if controller else 0)
     try:
-        if point.boundary:
-            playbook.comes_to(point.boundary)
+        try:
+            if point.boundary:
+                playbook.comes_to(point.boundary)
+                if controller:
+                    playbook.ended()
+                watcher.tell()
+            reached = watcher.hears(
+                "reached", may_come=lambda: playbook.lives or point.boundary > 0
+            )
             if controller:
-                playbook.ended()
-            watcher.tell()
-        reached = watcher.hears("reached", may_come=lambda: playbook.lives or controller)
-        if controller:
+                playbook.kill()
+            outcome.killed = reached["killed"]
+            said = watcher.hears("free", "rolls")
+            outcome.free = said.get("free", 0.0)
+            outcome.rolls = "rolls" in said
+            playbook.ended()
+        except BenchError as error:
+            outcome.problems.append(str(error))
+        finally:
             playbook.kill()
-        outcome.killed = reached["killed"]
-        said = watcher.hears("free", "rolls")
-        playbook.ended()
+            watcher.end()
+        yield
     finally:
-        playbook.kill()
-        watcher.end()
-    outcome.free = said.get("free", 0.0)
-    return "rolls" in said
+        playbook.clean()
 
 
 def seconds_until_free(site: Site) -> float:
@@ -202,19 +227,17 @@ def killed(site: Site, work: Work, point: Point) -> Outcome:
     """Kill at the point under load, run the same once more, and judge what came of it."""
     outcome = Outcome(point)
     before, jobs = site.serves()["release"], set(site.jobs())
-    rolls = False
-    with Load(site.visitor(), PER_SECOND) as load:
-        try:
-            rolls = interrupt(site, work, point, outcome)
-        except BenchError as error:
-            outcome.problems.append(str(error))
+    with (
+        Load(site.visitor(), PER_SECOND) as load,
+        interrupted(site, work, point, outcome),
+    ):
         begun = time.monotonic()
         run = site.environment.playbook(work.playbook, **work.variables)
         outcome.again = time.monotonic() - begun
-        if rolls:
+        if outcome.rolls:
             outcome.free = seconds_until_free(site)
     outcome.asked, outcome.lost = len(load.records), len(load.lost)
-    outcome.problems += load.lost
+    outcome.problems += load.lost[:SHOWN]
     if outcome.free > FREE_SECONDS:
         outcome.problems.append("the locks were not free in time")
     if run.ok is not work.ok:
