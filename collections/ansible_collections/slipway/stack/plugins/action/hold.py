@@ -81,7 +81,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         finally:
             os.close(playbook)
         assert process.stdin  # noqa: S101 - opened above
-        assert process.stdout  # noqa: S101
+        assert process.stdout  # noqa: S101 - opened above
         with process.stdin, process.stdout:
             process.stdin.write(order.dump())
             process.stdin.close()

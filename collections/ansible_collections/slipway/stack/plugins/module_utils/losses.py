@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from ansible_collections.slipway.stack.plugins.module_utils.entrance import Answer
 
@@ -41,11 +42,11 @@ def faults_of(answer: Answer, expected: str | None) -> dict[str, str]:
     faults: dict[str, str] = {}
     if answer.error:
         return {SILENT: answer.error}
-    if answer.status >= 500:  # noqa: PLR2004
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         faults[BROKEN] = f"answered {answer.status}"
     if not answer.release:
         faults[UNSIGNED] = f"answered {answer.status}, but by no release"
-    if 400 <= answer.status < 500:  # noqa: PLR2004
+    if HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
         faults[REFUSED] = f"answered {answer.status}, which it did not before"
     if expected and answer.release and answer.release != expected:
         faults[STRANGE] = f"answered by {answer.release} instead of {expected}"

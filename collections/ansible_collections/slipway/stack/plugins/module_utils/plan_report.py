@@ -150,7 +150,7 @@ def drop_lines(directory: StackDirectory, manifest: Manifest, keep: int) -> list
     kept = kept_releases([*after, manifest], manifest.id, keep)
     used = {
         image
-        for one in [manifest, *_all_manifests(directory)]
+        for one in [manifest, *directory.manifests_of_all_stacks()]
         if one.stack != manifest.stack or one.id in kept
         for image in one.images.values()
     }
@@ -158,13 +158,4 @@ def drop_lines(directory: StackDirectory, manifest: Manifest, keep: int) -> list
     images = sorted({image for one in dropped for image in one.images.values()} - used)
     return [f"  drops      {title(one)}" for one in dropped] + [
         f"  drops      image {image}" for image in images
-    ]
-
-
-def _all_manifests(directory: StackDirectory) -> list[Manifest]:
-    """Read the releases of all stacks: two may run the same image."""
-    return [
-        manifest
-        for stack in sorted((directory.host / "stacks").iterdir())
-        for manifest in StackDirectory(directory.host, stack.name).manifests()
     ]

@@ -8,14 +8,11 @@ in one place alone: Traefik's dynamic file of the stack. Everything else derives
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
 import json
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -183,23 +180,17 @@ class StackDirectory:
         """Read all manifests, the newest release first."""
         return [self.manifest(release_id) for release_id in self.ids()]
 
+    def manifests_of_all_stacks(self) -> list[Manifest]:
+        """Read the releases of every stack on the host: two may run the same image."""
+        return [
+            manifest
+            for stack in sorted((self.host / "stacks").iterdir())
+            for manifest in StackDirectory(self.host, stack.name).manifests()
+        ]
+
     def write_manifest(self, manifest: Manifest) -> None:
         """Replace a release's manifest in one step."""
         manifest.write(self.release(manifest.id))
-
-
-@contextmanager
-def locked(directory: StackDirectory) -> Iterator[None]:
-    """Hold the stack's lock; the kernel frees it when the holder dies, however it dies."""
-    with directory.lock.open("a") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ReleaseError(
-                f"Another deploy of {directory.stack} is under way on this host (it holds "
-                f"{directory.lock}). Wait for it to end, then deploy again."
-            ) from error
-        yield
 
 
 def utc_now() -> str:

@@ -83,7 +83,8 @@ class Retirer:
         """Drop the oldest releases, and exactly the images and files that only they brought."""
         manifests = self.directory.manifests()
         kept = kept_releases(manifests, serving, keep)
-        others = [one for one in self._all_manifests() if one.stack != self.directory.stack]
+        everybody = self.directory.manifests_of_all_stacks()
+        others = [one for one in everybody if one.stack != self.directory.stack]
         still_used = {
             image
             for one in [*others, *(one for one in manifests if one.id in kept)]
@@ -106,15 +107,6 @@ class Retirer:
         for name in {name for manifest in dropped for name in manifest.assets}:
             trees = [self.directory.release(one) / "volumes" / name for one in kept]
             assets.trim(self.directory.root / "volumes" / name, trees)
-
-    def _all_manifests(self) -> list[Manifest]:
-        """Read the releases of all stacks: two may run the same image."""
-        host = self.directory.host
-        return [
-            manifest
-            for stack in sorted((host / "stacks").iterdir())
-            for manifest in StackDirectory(host, stack.name).manifests()
-        ]
 
     def _remove_image(self, name: str) -> None:
         try:

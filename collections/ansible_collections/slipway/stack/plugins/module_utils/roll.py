@@ -48,7 +48,6 @@ from ansible_collections.slipway.stack.plugins.module_utils.start import (
 from ansible_collections.slipway.stack.plugins.module_utils.switch import Switch
 from ansible_collections.slipway.stack.plugins.module_utils.trial import Say, Trial
 
-LOG_LINES = 10
 ALL_VISITORS = 100  # percent
 
 

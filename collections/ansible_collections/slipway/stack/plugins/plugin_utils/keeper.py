@@ -66,7 +66,7 @@ class Session:
             bufsize=0,
         )
         assert self.process.stdin  # noqa: S101 - opened above
-        assert self.process.stdout  # noqa: S101
+        assert self.process.stdout  # noqa: S101 - opened above
         self.input, self.output = self.process.stdin, self.process.stdout
         self.said = b""
         self.asked = self.sent = False
