@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-import json
+import copy
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,9 +56,7 @@ class FakeEngine(Engine):
             verb, rest = rest[4], rest[5:]
         elif verb in {"container", "image", "network"}:
             verb, rest = f"{verb} {rest[0]}", rest[1:]
-        reads = verb in {"ps", "container inspect"}
-        if not reads:
-            self.step(f"before {verb}")
+        self.step(f"before {verb}")
         if release_id:
             self.events.append(f"{verb} {release_id}")
             rest = [release_id, *rest]
@@ -65,8 +64,7 @@ class FakeEngine(Engine):
             raise EngineError(self.failing[verb])
         handler = getattr(self, f"_{verb.replace(' ', '_')}", None)
         answer: str = handler(rest) if handler else ""
-        if not reads:
-            self.step(f"after {verb}")
+        self.step(f"after {verb}")
         return answer
 
     def logs(self, name: str, lines: int = 30) -> str:
@@ -88,9 +86,12 @@ class FakeEngine(Engine):
     def ask(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:
         if path == "/networks":
             return 200, [{"Name": name} for name in self.networks]
+        if re.fullmatch("/containers/[^/]+/json", path):
+            return self._inspected(path.split("/")[2])
         assert path.startswith("/containers/json?all=true&filters="), path
         listed = [
             {
+                "Id": one["Id"],
                 "Names": [one["Name"]],
                 "Labels": one["Config"]["Labels"],
                 "State": one["State"]["Status"],
@@ -159,26 +160,18 @@ class FakeEngine(Engine):
         }
         return " ".join(sorted(told)) or names[-1]
 
-    def _ps(self, rest: list[str]) -> str:
-        _, label, value = rest[-1].split("=")[-3:]
-        return "\n".join(
-            one["Id"] for one in self.there.values() if one["Config"]["Labels"].get(label) == value
-        )
-
-    def _container_inspect(self, rest: list[str]) -> str:
-        found = [self._find(name) for name in rest]
-        if None in found:
-            raise EngineError("No such container")
-        return json.dumps([self.there[name] for name in found if name])
+    def _inspected(self, name: str) -> tuple[int, Any]:
+        """Show a container as it is now; whoever asked keeps that."""
+        if "inspect" in self.failing:
+            raise EngineError(self.failing["inspect"])
+        found = self._find(name)
+        return (200, copy.deepcopy(self.there[found])) if found else (404, {"message": "no such"})
 
     def _up(self, rest: list[str]) -> str:
         release_id, *_ = rest
         for name in rest[rest.index("never") + 1 :]:
-            container = f"{project_name(STACK, release_id)}-{name}"
-            if container not in self.there:
-                self.add(release_id, name, **self.new_state)
-            elif container not in self.running():
-                self.set_running(container, running=True)
+            if f"{project_name(STACK, release_id)}-{name}" not in self.there:
+                self.add(release_id, name, Running=False, Status="created")
         return ""
 
     def _run(self, rest: list[str]) -> str:
@@ -205,6 +198,9 @@ class FakeEngine(Engine):
         self.events.append(f"start {self._told(rest)}")
         for name in filter(None, map(self._find, rest)):
             self.set_running(name, running=True)
+            state = dict(self.new_state)
+            self.there[name]["RestartCount"] = state.pop("RestartCount", 0)
+            self.there[name]["State"] |= state
         return ""
 
     def _rm(self, rest: list[str]) -> str:

@@ -9,6 +9,7 @@ import json
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from ansible_collections.slipway.stack.plugins.module_utils import engine as engine_module
@@ -168,14 +169,34 @@ def test_a_command_that_cannot_end_is_an_error_of_the_engine(
         Engine().run("pull", "app", timeout=5)
 
 
-def test_containers_that_do_not_exist_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
-        names = command[3:]
-        if "gone" in names:
-            return outcome(1, stderr="No such container: gone")
-        return outcome(0, json.dumps([{"Name": f"/{name}"} for name in names]))
+class Listing(Engine):
+    """An engine whose API knows two containers."""
 
-    monkeypatch.setattr(subprocess, "run", run)
-    assert Engine().inspect([]) == []
-    assert Engine().inspect(["gone"]) == []
-    assert Engine().inspect(["here", "gone", "there"]) == [{"Name": "/here"}, {"Name": "/there"}]
+    def ask(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+        if path.startswith("/containers/json?all=true&filters="):
+            assert unquote(path).endswith('{"label": ["io.slipway.stack=shop"]}')
+            return 200, [{"Id": "here"}, {"Id": "gone"}, {"Id": "there"}]
+        name = path.split("/")[2]
+        return (404, {"message": "no such"}) if name == "gone" else (200, {"Name": f"/{name}"})
+
+
+def test_containers_that_do_not_exist_are_left_out() -> None:
+    assert Listing().inspect([]) == []
+    assert Listing().inspect(["gone"]) == []
+    found = [{"Name": "/here"}, {"Name": "/there"}]
+    assert Listing().inspect(["here", "gone", "there"]) == found
+    # One that goes between the list and the look.
+    assert Listing().containers("io.slipway.stack", "shop") == found
+
+
+def test_an_engine_that_does_not_list_its_containers_is_not_taken_for_an_empty_one() -> None:
+    with pytest.raises(EngineError, match="does not list the containers of shop: broken"):
+        Answering(500, "broken").containers("io.slipway.stack", "shop")
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, ""), (1, "'docker exec id check' failed: no")])
+def test_a_command_in_a_container_tells_why_it_did_not_end_well(
+    monkeypatch: pytest.MonkeyPatch, code: int, said: str
+) -> None:
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: outcome(code, stderr="no\n"))
+    assert Engine().execute("id", ["check"], 3) == said

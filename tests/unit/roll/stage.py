@@ -202,7 +202,13 @@ class Stage:
 
     # what is patched in, see conftest.py --------------------------------------------------------
 
-    def answer(self, state: dict[str, Any], service: dict[str, Any], address: str | None) -> str:
+    def answer(
+        self,
+        engine: FakeEngine,
+        state: dict[str, Any],
+        service: dict[str, Any],
+        address: str | None,
+    ) -> str:
         container = state["Name"].lstrip("/")
         self.events.append(f"probe {container}")
         return self.missing.get(container, "")

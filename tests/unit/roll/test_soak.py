@@ -351,11 +351,11 @@ def test_a_container_that_vanishes(scene: Scene) -> None:
 
 def test_the_engine_may_be_restarted(scene: Scene) -> None:
     assert scene.run(3) == ""
-    scene.engine.failing["container inspect"] = "Cannot connect to the Docker daemon"
+    scene.engine.failing["inspect"] = "Cannot connect to the Docker daemon"
     assert scene.run(9) == ""
     scene.engine.failing.clear()
     assert scene.run(5) == ""
-    scene.engine.failing["container inspect"] = "Cannot connect to the Docker daemon"
+    scene.engine.failing["inspect"] = "Cannot connect to the Docker daemon"
     assert "the release's containers could not be read" in scene.run(12)
 
 

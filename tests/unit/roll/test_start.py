@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
 from ansible_collections.slipway.stack.plugins.module_utils.release import ReleaseError
 from ansible_collections.slipway.stack.plugins.module_utils.start import (
     Starter,
@@ -33,6 +34,7 @@ def backend(number: int) -> str:
 
 
 def wait(starter: Starter, stage: Stage, *, settled: bool = False) -> None:
+    starter.create(stage.new)
     starter.start(stage.new, routed(stage.new))
     starter.wait_until_healthy(stage.new, routed(stage.new), settled=settled)
 
@@ -52,11 +54,21 @@ def test_every_service_is_routed_a_worker_or_a_singleton(stage: Stage) -> None:
 def test_the_one_shots_do_not_run_again_and_nothing_is_pulled(
     starter: Starter, stage: Stage
 ) -> None:
-    starter.start(stage.new, ["backend", "worker"])
+    starter.create(stage.new)
     (up,) = [call for call in stage.engine.calls if "up" in call]
-    assert {"--detach", "--no-deps", "--no-recreate"} <= set(up)
+    assert {"--no-start", "--no-deps", "--no-recreate"} <= set(up)
     assert up[up.index("--pull") + 1] == "never"
-    assert up[-3:] == ("backend-1", "backend-2", "worker-1")
+    assert set(up[up.index("never") + 1 :]) == {
+        *("backend-1", "backend-2", "frontend-1", "scheduler-1", "worker-1"),
+    }
+
+
+def test_what_is_made_does_not_run_before_it_is_started(starter: Starter, stage: Stage) -> None:
+    before = stage.engine.running()
+    starter.create(stage.new)
+    assert stage.engine.running() == before
+    starter.start(stage.new, ["frontend"])
+    assert stage.engine.running() - before == {f"shop-{NEW}-frontend-1"}
 
 
 def test_to_start_nothing_is_not_to_start_everything(starter: Starter, stage: Stage) -> None:
@@ -146,7 +158,7 @@ def test_what_serves_and_does_not_run_is_dead(starter: Starter, stage: Stage) ->
 
 
 def state(**changes: Any) -> dict[str, Any]:
-    return {"RestartCount": changes.pop("RestartCount", 0)} | {
+    return {"Id": "id", "RestartCount": changes.pop("RestartCount", 0)} | {
         "State": {"Running": True, "Status": "running", "OOMKilled": False, "ExitCode": 0} | changes
     }
 
@@ -190,9 +202,16 @@ def asked(port: int | None, path: str = "/readyz", **health: Any) -> str:
         "timeout": 1,
         "command": [],
     }
-    return answer(
-        state(), {"port": port, "health": complete | health}, "127.0.0.1" if port else None
-    )
+    service = {"port": port, "health": complete | health}
+    return answer(Checked(), state(), service, "127.0.0.1" if port else None)
+
+
+class Checked(Engine):
+    """An engine in which the command `check` ends well, and notes how long it may take."""
+
+    def execute(self, name: str, command: Sequence[str], timeout: float) -> str:
+        assert (name, timeout) == ("id", 1)
+        return "" if command == ["check"] else f"'docker exec' failed: {command}"
 
 
 def test_a_container_is_asked_with_the_stacks_host_and_scheme(port: int) -> None:
@@ -210,9 +229,19 @@ def test_a_closed_port_is_told_with_its_address() -> None:
     assert asked(1).startswith("http://127.0.0.1:1/readyz does not answer")
 
 
-def test_a_worker_and_a_command_inside_are_not_asked_over_http() -> None:
+def test_a_worker_is_not_asked_over_http() -> None:
     assert asked(None) == ""
+
+
+def test_a_health_command_is_run_inside_and_nothing_is_asked_over_http() -> None:
     assert asked(1, command=["check"]) == ""
+    assert asked(1, command=["broken"]) == "'docker exec' failed: ['broken']"
+
+
+def test_a_health_command_does_not_wait_for_dockers_own_check() -> None:
+    health = {"command": ["check"], "timeout": 1}
+    starting = state(Health={"Status": "starting"})
+    assert answer(Checked(), starting, {"port": None, "health": health}, None) == ""
 
 
 @pytest.mark.parametrize(
@@ -224,4 +253,5 @@ def test_a_worker_and_a_command_inside_are_not_asked_over_http() -> None:
     ],
 )
 def test_dockers_own_word_comes_first(changes: dict[str, Any], missing: str) -> None:
-    assert answer(state(**changes), {"port": None, "health": {"command": []}}, None) == missing
+    service: dict[str, Any] = {"port": None, "health": {"command": []}}
+    assert answer(Checked(), state(**changes), service, None) == missing

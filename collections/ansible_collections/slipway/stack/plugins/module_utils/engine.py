@@ -66,22 +66,31 @@ class Engine:
             "compose", "--file", file, "--progress", "quiet", *arguments, timeout=timeout
         )
 
+    def listed(self, label: str, value: str) -> list[dict[str, Any]]:
+        """List all containers, running or not, that carry a label, as the engine's API does."""
+        filters = quote(json.dumps({"label": [f"{label}={value}"]}))
+        status, answer = self.ask(f"/containers/json?all=true&filters={filters}")
+        if status != http.client.OK:
+            raise EngineError(f"The engine does not list the containers of {value}: {answer}")
+        found: list[dict[str, Any]] = answer
+        return found
+
     def containers(self, label: str, value: str) -> list[dict[str, Any]]:
         """Inspect all containers, running or not, that carry a label."""
-        found = self.run("ps", "--all", "--quiet", "--no-trunc", f"--filter=label={label}={value}")
-        return self.inspect(found.split())
+        return self.inspect([one["Id"] for one in self.listed(label, value)])
 
     def inspect(self, names: Sequence[str]) -> list[dict[str, Any]]:
         """Inspect containers by name or id; those that do not exist are left out."""
-        if not names:
-            return []
+        answers = [self.ask(f"/containers/{quote(name)}/json") for name in names]
+        return [found for status, found in answers if status == http.client.OK]
+
+    def execute(self, name: str, command: Sequence[str], timeout: float) -> str:
+        """Run a command in a container; return why it did not end well in time, or nothing."""
         try:
-            found: list[dict[str, Any]] = json.loads(self.run("container", "inspect", *names))
-        except EngineError:
-            if len(names) == 1:
-                return []
-            return [one for name in names for one in self.inspect([name])]
-        return found
+            self.run("exec", name, *command, timeout=timeout)
+        except EngineError as error:
+            return str(error)
+        return ""
 
     def logs(self, name: str, lines: int = 30) -> str:
         """Return the last lines that a container wrote, both streams together; for messages."""

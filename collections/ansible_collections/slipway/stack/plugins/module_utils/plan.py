@@ -6,13 +6,10 @@ file, its routes and, keyed, its secrets. A deploy of what serves already change
 
 from __future__ import annotations
 
-import http.client
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from ansible_collections.slipway.stack.plugins.module_utils import freeze
 from ansible_collections.slipway.stack.plugins.module_utils.definition import (
@@ -220,12 +217,7 @@ def manifest_services(model: dict[str, Any], release_id: str, bank: int) -> dict
 
 def stack_containers(engine: Engine, stack: str) -> list[dict[str, Any]]:
     """List all containers of a stack, running or not, as the engine's API has them in a list."""
-    filters = quote(json.dumps({"label": [f"{STACK_LABEL}={stack}"]}))
-    status, answer = engine.ask(f"/containers/json?all=true&filters={filters}")
-    if status != http.client.OK:
-        raise EngineError(f"The engine does not list the containers of {stack}: {answer}")
-    found: list[dict[str, Any]] = answer
-    return found
+    return engine.listed(STACK_LABEL, stack)
 
 
 def container_names(

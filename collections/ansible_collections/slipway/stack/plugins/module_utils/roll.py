@@ -124,6 +124,7 @@ class Roll:
             self._prepare()
         with self._phase("start"):
             self.starter.tag_images(new)
+            self.starter.create(new)
             self.starter.start(new, routed(new))
         with self._phase("healthy"):
             self.starter.wait_until_healthy(new, routed(new), settled=self.resuming)

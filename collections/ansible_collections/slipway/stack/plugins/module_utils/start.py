@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils.clock import Clock
@@ -13,6 +14,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
     StackDirectory,
 )
+from ansible_collections.slipway.stack.plugins.module_utils.together import together
 
 POLL_SECONDS = 0.1
 # Beyond what a container may take by itself: what the engine needs to make, stop and remove one.
@@ -56,22 +58,37 @@ class Starter:
 
     def tag_images(self, manifest: Manifest) -> None:
         """Name each image after the release: by its digest alone it counts as dangling."""
-        for service, image in manifest.images.items():
-            self.engine.run("tag", image, image_tag(manifest, service))
+        together(
+            [
+                partial(self.engine.run, "tag", image, image_tag(manifest, service))
+                for service, image in manifest.images.items()
+            ]
+        )
 
-    def start(self, manifest: Manifest, services: list[str]) -> None:
-        """Start containers beside the old ones; the commands have run and do not run again."""
+    def create(self, manifest: Manifest) -> None:
+        """Make all containers of a release; its commands have run and do not run again.
+
+        A reboot does not start what was never started.
+        """
         replicas = [
             f"{name}-{number}"
-            for name in services
-            for number in range(1, len(manifest.services[name]["containers"]) + 1)
+            for name, service in manifest.services.items()
+            for number in range(1, len(service["containers"]) + 1)
         ]
-        if replicas:
-            self.engine.compose(
-                self.directory.release(manifest.id),
-                *("up", "--detach", "--no-deps", "--no-recreate", "--pull", "never", *replicas),
-                timeout=ENGINE_SECONDS * len(replicas),
-            )
+        self.engine.compose(
+            self.directory.release(manifest.id),
+            *("up", "--no-start", "--no-deps", "--no-recreate", "--pull", "never", *replicas),
+            timeout=ENGINE_SECONDS * len(replicas),
+        )
+
+    def start(self, manifest: Manifest, services: list[str]) -> None:
+        """Start the containers of some services side by side; those that run stay as they are."""
+        together(
+            [
+                partial(self.engine.run, "start", name, timeout=ENGINE_SECONDS)
+                for name in containers_of(manifest, services)
+            ]
+        )
 
     def wait_until_healthy(
         self, manifest: Manifest, services: list[str], *, settled: bool = False
@@ -87,6 +104,7 @@ class Starter:
             for container, address in manifest.services[name]["containers"].items()
         }
         while waiting:
+            asked = self.clock.now()
             states = {
                 state["Name"].lstrip("/"): state for state in self.engine.inspect(sorted(waiting))
             }
@@ -94,7 +112,11 @@ class Starter:
                 state = states.get(container)
                 if state and (verdict := dead(state, settled=settled)):
                     raise self._unhealthy(container, verdict)
-                missing = answer(state, service, address) if state else "there is no such container"
+                missing = (
+                    answer(self.engine, state, service, address)
+                    if state
+                    else "there is no such container"
+                )
                 if not missing:
                     del waiting[container]
                 elif self.clock.now() - begun > service["health"]["start_timeout"]:
@@ -104,7 +126,8 @@ class Starter:
                         f"(health.start_timeout): {missing}",
                     )
             if waiting:
-                self.clock.pause(POLL_SECONDS)
+                # What asks at length must not keep what it asks from starting.
+                self.clock.pause(max(POLL_SECONDS, self.clock.now() - asked))
 
     def _unhealthy(self, container: str, verdict: str) -> ReleaseError:
         logs = self.engine.logs(container, LOG_LINES)
@@ -127,17 +150,27 @@ def dead(state: dict[str, Any], *, settled: bool) -> str:
     return ""
 
 
-def answer(state: dict[str, Any], service: dict[str, Any], address: str | None) -> str:
-    """Ask a container whether it is healthy; return what is missing, or nothing when it is."""
+def answer(
+    engine: Engine, state: dict[str, Any], service: dict[str, Any], address: str | None
+) -> str:
+    """Ask a container whether it is healthy; return what is missing, or nothing when it is.
+
+    A command is run at once instead of when Docker's own check is due, seconds later.
+    """
     if not state["State"]["Running"]:
         return "it is not running yet"
+    health = service["health"]
+    if health["command"]:
+        return engine.execute(state["Id"], health["command"], health["timeout"])
     docker_health = state["State"].get("Health")
     if docker_health and docker_health["Status"] != "healthy":
         return f"its own health check says '{docker_health['Status']}'"
-    health = service["health"]
-    if address is None or health["command"]:
-        return ""
-    connection = http.client.HTTPConnection(address, service["port"], timeout=health["timeout"])
+    return over_http(address, service["port"], health) if address else ""
+
+
+def over_http(address: str, port: int, health: dict[str, Any]) -> str:
+    """Ask for the health path as the proxy would; return what is wrong with the answer, if any."""
+    connection = http.client.HTTPConnection(address, port, timeout=health["timeout"])
     try:
         connection.request(
             "GET",
@@ -146,7 +179,7 @@ def answer(state: dict[str, Any], service: dict[str, Any], address: str | None) 
         )
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        return f"http://{address}:{service['port']}{health['path']} does not answer ({error})"
+        return f"http://{address}:{port}{health['path']} does not answer ({error})"
     finally:
         connection.close()
     if status >= http.client.BAD_REQUEST:
