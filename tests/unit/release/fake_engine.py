@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     PORT_LABEL,
     RELEASE_LABEL,
+    SERVICE_LABEL,
     STACK_LABEL,
     container_name,
     project_name,
@@ -106,7 +107,7 @@ class FakeEngine(Engine):
         """Put a running container of a release on the host."""
         service, _, number = name.rpartition("-")
         container = container_name(STACK, release_id, service, int(number))
-        labels = {STACK_LABEL: STACK, RELEASE_LABEL: release_id}
+        labels = {STACK_LABEL: STACK, RELEASE_LABEL: release_id, SERVICE_LABEL: service}
         if service in ROUTED:
             labels[PORT_LABEL] = "8000"
         self._add(container, labels, state)
@@ -170,13 +171,12 @@ class FakeEngine(Engine):
     def _up(self, rest: list[str]) -> str:
         release_id, *_ = rest
         for name in rest[rest.index("never") + 1 :]:
-            if f"{project_name(STACK, release_id)}-{name}" not in self.there:
-                self.add(release_id, name, Running=False, Status="created")
-        return ""
-
-    def _run(self, rest: list[str]) -> str:
-        release_id, name = rest[0], rest[rest.index("--name") + 1]
-        self._add(name, {STACK_LABEL: STACK, RELEASE_LABEL: release_id}, {})
+            container = f"{project_name(STACK, release_id)}-{name}"
+            made = {"Running": False, "Status": "created"}
+            if container not in self.there and name.rpartition("-")[2].isdigit():
+                self.add(release_id, name, **made)
+            elif container not in self.there:
+                self._add(container, {STACK_LABEL: STACK, RELEASE_LABEL: release_id}, made)
         return ""
 
     def _wait(self, rest: list[str]) -> str:

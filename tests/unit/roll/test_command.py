@@ -34,16 +34,18 @@ def run(stage: Stage) -> str:
 
 def test_a_command_runs_alone_in_its_own_container(stage: Stage, engine: FakeEngine) -> None:
     assert run(stage) == "the last line"
-    assert engine.events == [f"rm {CONTAINER}", f"run {NEW}", f"rm {CONTAINER}"]
-    (call,) = [call for call in engine.calls if "run" in call]
+    made, started = f"up {NEW}", f"start {CONTAINER}"
+    assert engine.events == [f"rm {CONTAINER}", made, started, f"rm {CONTAINER}"]
+    (call,) = [call for call in engine.calls if "up" in call]
     assert "--no-deps" in call
+    assert call[-1] == "migrate"
     assert CONTAINER not in engine.names()
 
 
 def test_what_an_interrupted_deploy_left_of_it_is_removed_first(
     stage: Stage, engine: FakeEngine
 ) -> None:
-    engine.compose(stage.directory.release(NEW), "run", "--name", CONTAINER, "migrate")
+    engine.create(stage.directory.release(NEW), ["migrate"], timeout=1)
     run(stage)
     assert CONTAINER not in engine.names()
 
@@ -84,7 +86,7 @@ def test_a_command_that_does_not_end_in_time_is_ended(stage: Stage, engine: Fake
 
 
 def test_a_command_that_cannot_start_is_told_by_its_name(stage: Stage, engine: FakeEngine) -> None:
-    engine.failing["run"] = "exec: migrate: not found"
+    engine.failing["start"] = "exec: migrate: not found"
     with pytest.raises(ReleaseError, match=r"'migrate' of stack_commands could not start: exec:"):
         run(stage)
 
@@ -96,7 +98,7 @@ def test_its_container_is_removed_in_every_case(
     if failure == "code":
         engine.wait = lambda: "1\n"
     if failure == "start":
-        engine.failing["run"] = "no"
+        engine.failing["start"] = "no"
     if failure == "nothing":
         run(stage)
     else:
@@ -120,7 +122,7 @@ def test_no_secret_is_shown(stage: Stage, engine: FakeEngine, code: str) -> None
 
 
 def test_no_secret_is_shown_when_it_cannot_start(stage: Stage, engine: FakeEngine) -> None:
-    engine.failing["run"] = "bad value hunter2"
+    engine.failing["start"] = "bad value hunter2"
     with pytest.raises(ReleaseError, match=r"bad value \*\*\*"):
         run(stage)
 

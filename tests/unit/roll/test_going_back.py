@@ -53,7 +53,7 @@ def template(stage: Stage) -> None:
 BEFORE = {
     "pull": fails("pull"),
     "command": command_fails,
-    "command that cannot start": fails("run"),
+    "command that cannot start": fails("start"),
     "tag": fails("tag"),
     "start": fails("up"),
     "healthy": unhealthy("backend-2"),
@@ -177,17 +177,7 @@ def test_a_worker_that_a_handover_stopped_works_again(stage: Stage) -> None:
 
 
 def test_a_command_that_ended_long_ago_is_not_started_again(stage: Stage) -> None:
-    stage.engine.run(
-        "compose",
-        "--file",
-        f"{stage.directory.release(OLD)}/compose.yml",
-        "--progress",
-        "quiet",
-        "run",
-        "--name",
-        container("warm", OLD),
-    )
-    stage.engine.set_running(container("warm", OLD), running=False)
+    stage.engine.create(stage.directory.release(OLD), ["warm"], timeout=1)
     stage.trial.bad["soak"] = "it is bad"
     with pytest.raises(ReleaseError):
         stage.roll()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.slipway.stack.plugins.module_utils import assets
+from ansible_collections.slipway.stack.plugins.module_utils.definition import SINGLETON_LABEL
 from ansible_collections.slipway.stack.plugins.module_utils.job import ROLLBACK
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     FAILED,
@@ -82,18 +83,18 @@ def test_the_old_release_goes_only_when_it_is_confirmed_soaked_and_drained(stage
 
 def test_commands_run_after_the_pull_and_before_anything_starts(stage: Stage) -> None:
     stage.roll()
-    assert stage.events[:5] == [
+    migrate = container("migrate")
+    assert stage.events[:6] == [
         *(f"pull {image}" for image in sorted(set(DIGESTS.values()))),
-        f"rm {container('migrate')}",
-        f"run {NEW}",
-        f"rm {container('migrate')}",
+        *(f"rm {migrate}", f"up {NEW}", f"start {migrate}", f"rm {migrate}"),
     ]
 
 
 def test_images_are_named_after_the_release_before_anything_starts(stage: Stage) -> None:
     stage.roll()
-    assert stage.events[5:8] == [f"tag {image_tag(stage.new, name)}" for name in DIGESTS]
-    assert stage.events[8] == f"up {NEW}"
+    tags = [f"tag {image_tag(stage.new, name)}" for name in DIGESTS]
+    assert sorted(stage.events[6:9]) == sorted(tags)
+    assert stage.events[9] == f"up {NEW}"
 
 
 def test_the_prober_wants_the_new_release_once_it_is_confirmed(stage: Stage) -> None:
@@ -120,8 +121,9 @@ def test_old_workers_stop_after_the_confirmation_and_then_the_new_singletons_sta
         f"probe {container('scheduler-1')}"
     )
     routed = [container(name) for name in ("backend-1", "backend-2", "frontend-1")]
-    assert sorted(starts[:3]) == routed
-    assert starts[3:] == [container("worker-1"), container("scheduler-1")]
+    assert starts[0] == container("migrate")
+    assert sorted(starts[1:4]) == routed
+    assert starts[4:] == [container("worker-1"), container("scheduler-1")]
 
 
 def test_the_handover_stops_what_visitors_do_not_reach_and_nothing_else(stage: Stage) -> None:
@@ -132,9 +134,22 @@ def test_the_handover_stops_what_visitors_do_not_reach_and_nothing_else(stage: S
         else None
     )
     stage.roll()
-    first, last = stopped
-    assert first == {container("worker-1", OLD), container("scheduler-1", OLD)}
+    *first, last = stopped
+    assert sorted(first, key=min) == [
+        {container("scheduler-1", OLD)},
+        {container("worker-1", OLD)},
+    ]
     assert container("backend-1", OLD) in last
+
+
+def test_a_service_that_becomes_a_singleton_is_gone_before_it_starts_as_one(stage: Stage) -> None:
+    # In the release before, it was a worker like others.
+    old = stage.engine.there[container("scheduler-1", OLD)]["Config"]["Labels"]
+    assert SINGLETON_LABEL not in old
+    stage.roll()
+    stopped = f"id-of-{container('scheduler-1', OLD)}"
+    calls = stage.engine.calls
+    assert calls.index(("stop", stopped)) < calls.index(("start", container("scheduler-1")))
 
 
 def test_a_release_without_singletons_hands_over_too(stage: Stage) -> None:
@@ -219,7 +234,7 @@ def test_a_rollback_runs_no_command_and_asks_no_registry(stage: Stage) -> None:
     del stage.events[:]
     report = stage.roll(OLD, action=ROLLBACK)
     assert (report.action, report.old, report.new) == ("rollback", NEW, OLD)
-    assert not [event for event in stage.events if event.startswith(("pull", "run"))]
+    assert not [event for event in stage.events if event.startswith(("pull", "start migrate"))]
     assert stage.containers(NEW) == []
     outcomes = {one.id: one.outcome for one in stage.directory.manifests()}
     assert outcomes == {OLD: SERVING, NEW: ROLLED_BACK}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.slipway.stack.plugins.module_utils.definition import project_name
+from ansible_collections.slipway.stack.plugins.module_utils.definition import command_container
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine, EngineError
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
@@ -12,6 +12,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
 )
 
 LOG_LINES = 40
+ENGINE_SECONDS = 60  # to make a container
 
 
 def run_command(
@@ -21,7 +22,7 @@ def run_command(
 
     ReleaseError names the command and holds its last lines, without the release's secrets.
     """
-    container = f"{project_name(directory.stack, release_id)}-{name}"
+    container = command_container(directory.stack, release_id, name)
     # What an interrupted deploy left would hold the name.
     engine.run("rm", "--force", container)
     try:
@@ -40,7 +41,8 @@ def run_command(
 def _run(engine: Engine, path: Path, container: str, name: str, timeout: int) -> str:
     """Run the command to its end; say how it failed, or nothing."""
     try:
-        engine.compose(path, "run", "--detach", "--no-deps", "--name", container, name)
+        engine.create(path, [name], timeout=ENGINE_SECONDS)
+        engine.run("start", container)
     except EngineError as error:
         return f"could not start: {error}"
     try:

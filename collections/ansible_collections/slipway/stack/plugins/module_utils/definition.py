@@ -100,6 +100,11 @@ def container_name(stack: str, release_id: str, service: str, replica: int) -> s
     return f"{project_name(stack, release_id)}-{service}-{replica}"
 
 
+def command_container(stack: str, release_id: str, command: str) -> str:
+    """Name the container of one command of a release."""
+    return f"{project_name(stack, release_id)}-{command}"
+
+
 def service_with_defaults(service: dict[str, Any], size: dict[str, Any] | None) -> dict[str, Any]:
     """Fill in what the inventory left out; the environment's size beats the service's own."""
     filled = SERVICE_DEFAULTS | service | (size or {})
@@ -179,6 +184,7 @@ def compose_definition(model: dict[str, Any], release: Release) -> dict[str, Any
         entries[command["name"]] = {
             **_container(model, release, name, services[name]),
             **_networks({network: {} for network in services[name]["networks"]}),
+            "container_name": command_container(model["name"], release.id, command["name"]),
             "command": literal(command["command"]),
             "restart": "no",
             **(

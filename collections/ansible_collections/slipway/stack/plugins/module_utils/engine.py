@@ -66,6 +66,17 @@ class Engine:
             "compose", "--file", file, "--progress", "quiet", *arguments, timeout=timeout
         )
 
+    def create(self, directory: Path, entries: Sequence[str], timeout: float) -> None:
+        """Make containers of these entries of the compose file, where there are none yet.
+
+        Nothing that they depend on is made; what is there stays as it is.
+        """
+        self.compose(
+            directory,
+            *("up", "--no-start", "--no-deps", "--no-recreate", "--pull", "never", *entries),
+            timeout=timeout,
+        )
+
     def listed(self, label: str, value: str) -> list[dict[str, Any]]:
         """List all containers, running or not, that carry a label, as the engine's API does."""
         filters = quote(json.dumps({"label": [f"{label}={value}"]}))

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils import assets, history
@@ -23,6 +24,8 @@ from ansible_collections.slipway.stack.plugins.module_utils.command import run_c
 from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     PORT_LABEL,
     RELEASE_LABEL,
+    SERVICE_LABEL,
+    SINGLETON_LABEL,
     STACK_LABEL,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
@@ -46,6 +49,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.start import (
     workers,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.switch import Switch
+from ansible_collections.slipway.stack.plugins.module_utils.together import together
 from ansible_collections.slipway.stack.plugins.module_utils.trial import Say, Trial
 
 ALL_VISITORS = 100  # percent
@@ -213,7 +217,8 @@ class Roll:
     def _hand_over_and_soak(self) -> None:
         """Watch the release while the old one is warm; workers change hands at the same time.
 
-        Singletons of the new release start only once the old ones are gone.
+        Singletons of the new release start only once the old ones are gone; the old workers may
+        take longer.
         """
         self.handover = self.pool.submit(self._hand_over)
         if self.old:
@@ -223,13 +228,25 @@ class Roll:
             self.handover.result()
 
     def _hand_over(self) -> None:
-        self.retirer.stop(
+        at_work = [
+            container
+            for container in self.retirer.others({self.new.id})
+            if PORT_LABEL not in container["Config"]["Labels"] and container["State"]["Running"]
+        ]
+        alone = [one for one in at_work if self._is_singleton(one["Config"]["Labels"])]
+        together(
             [
-                container
-                for container in self.retirer.others({self.new.id})
-                if PORT_LABEL not in container["Config"]["Labels"] and container["State"]["Running"]
+                partial(self.retirer.stop, [one for one in at_work if one not in alone]),
+                partial(self._replace_singletons, alone),
             ]
         )
+
+    def _is_singleton(self, labels: dict[str, str]) -> bool:
+        """Tell whether an old container must be gone before the new singletons start."""
+        return SINGLETON_LABEL in labels or labels.get(SERVICE_LABEL) in singletons(self.new)
+
+    def _replace_singletons(self, old: list[dict[str, Any]]) -> None:
+        self.retirer.stop(old)
         self.starter.start(self.new, singletons(self.new))
         self.starter.wait_until_healthy(self.new, singletons(self.new), settled=self.resuming)
 

@@ -75,11 +75,8 @@ class Starter:
             for name, service in manifest.services.items()
             for number in range(1, len(service["containers"]) + 1)
         ]
-        self.engine.compose(
-            self.directory.release(manifest.id),
-            *("up", "--no-start", "--no-deps", "--no-recreate", "--pull", "never", *replicas),
-            timeout=ENGINE_SECONDS * len(replicas),
-        )
+        path = self.directory.release(manifest.id)
+        self.engine.create(path, replicas, timeout=ENGINE_SECONDS * len(replicas))
 
     def start(self, manifest: Manifest, services: list[str]) -> None:
         """Start the containers of some services side by side; those that run stay as they are."""
