@@ -70,7 +70,7 @@ def deployed(registry: Registry) -> Manifest:
     """Bring the model's release to the host, serving and complete."""
     assert registry.directory
     one = plan(registry).manifest
-    one.outcome = SERVING
+    one.outcome, one.pending = SERVING, []
     written(registry.directory, one)
     serve(registry.directory, one.id)
     registry.add_release(one)
@@ -83,6 +83,7 @@ def test_the_first_deploy_rolls(registry: Registry) -> None:
     assert found.manifest.outcome == PREPARED
     assert found.manifest.bank == 1
     assert found.manifest.routers == router_names(model())
+    assert found.manifest.pending == ["warm"]
 
 
 def test_a_manifest_says_what_the_roll_has_to_know(registry: Registry) -> None:
@@ -171,6 +172,12 @@ def unrecorded(registry: Registry, one: Manifest) -> None:
     registry.directory.write_manifest(one)
 
 
+def command_pending(registry: Registry, one: Manifest) -> None:
+    assert registry.directory
+    one.pending = ["warm"]
+    registry.directory.write_manifest(one)
+
+
 def stopped(registry: Registry, one: Manifest) -> None:
     registry.there[f"shop-{one.id}-backend-2"]["State"]["Running"] = False
 
@@ -183,7 +190,7 @@ def old_left(registry: Registry, one: Manifest) -> None:
     registry.add(OLD, "backend-1")
 
 
-@pytest.mark.parametrize("interrupt", [unrecorded, stopped, gone, old_left])
+@pytest.mark.parametrize("interrupt", [unrecorded, command_pending, stopped, gone, old_left])
 def test_what_serves_but_is_not_complete_is_finished(
     registry: Registry, deployed: Manifest, interrupt: Callable[[Registry, Manifest], None]
 ) -> None:

@@ -81,6 +81,15 @@ def test_an_interrupted_roll_says_what_is_left(registry: Registry, serving: Mani
     ]
 
 
+def test_commands_that_are_still_to_come_are_named(registry: Registry, serving: Manifest) -> None:
+    serving.pending = ["warm", "tell"]
+    assert lines(registry, Plan(FINISH, serving, OLD)) == [
+        f"shop: {OLD} (version 1.4.0) serves, but its roll did not end. This finishes it.",
+        "  runs       warm after the switch",
+        "  runs       tell after the switch",
+    ]
+
+
 def test_a_roll_says_what_differs_and_what_moves(
     directory: StackDirectory, registry: Registry, serving: Manifest
 ) -> None:

@@ -112,8 +112,9 @@ def test_the_releases_are_listed_with_all_that_is_known(directory: StackDirector
     ]
 
 
-def test_a_roll_that_did_not_finish_shows(directory: StackDirectory) -> None:
-    written(directory, manifest(outcome=PREPARED))
+@pytest.mark.parametrize("left", [{"outcome": PREPARED}, {"outcome": SERVING, "pending": ["warm"]}])
+def test_a_roll_that_did_not_finish_shows(directory: StackDirectory, left: dict[str, Any]) -> None:
+    written(directory, manifest(**left))
     serve(directory, NEW)
     assert listing(directory)[0]["outcome"] == "serving, unfinished"
 

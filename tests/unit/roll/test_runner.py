@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.job import (
     new_job,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.lock import Holder, held_by, holding
-from ansible_collections.slipway.stack.plugins.module_utils.probe import Entrance
+from ansible_collections.slipway.stack.plugins.module_utils.probe import Entrance, ProbeFigures
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     FAILED,
     PREPARED,
@@ -26,7 +27,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
 from ansible_collections.slipway.stack.plugins.module_utils.routes import probe_token
 
 from tests.unit.release.fakes import NEW, OLD, STACK
-from tests.unit.roll.stage import Stage
+from tests.unit.roll.stage import KilledError, Stage, staged
 
 # What the runner says is not heard by the stage: whatever is judged, is judged in no phase.
 ANY_PHASE = ""
@@ -63,6 +64,13 @@ class Run:
 @pytest.fixture
 def run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Run:
     return Run(stage, monkeypatch)
+
+
+@pytest.fixture
+def warm(stage: Stage) -> None:
+    """Have two commands come after the switch, as the plan notes them."""
+    stage.new.pending = ["warm", "tell"]
+    stage.directory.write_manifest(stage.new)
 
 
 def frozen(stage: Stage) -> None:
@@ -198,25 +206,96 @@ def test_a_first_release_that_fails_is_told_too(run: Run, stage: Stage) -> None:
 
 
 def test_commands_that_fail_afterwards_fail_the_job_but_not_the_release(
-    run: Run, stage: Stage
+    run: Run, stage: Stage, warm: None
 ) -> None:
     stage.engine.wait = lambda: "3\n"
     result = run(commands=WARM)
     assert not result["ok"]
     assert "The command 'warm' of stack_commands ended with code 3" in result["message"]
     assert "The command 'tell' of stack_commands ended with code 3" in result["message"]
+    assert "The next deploy of this release runs it again" in result["message"]
     assert result["message"].endswith(f"{NEW} serves.")
     assert result["report"]["new"] == NEW
     assert stage.directory.manifest(NEW).outcome == SERVING
+    assert stage.directory.manifest(NEW).pending == ["warm", "tell"]
 
 
-def test_commands_afterwards_run_when_the_old_release_is_gone(run: Run, stage: Stage) -> None:
+def test_commands_afterwards_run_when_the_old_release_is_gone(
+    run: Run, stage: Stage, warm: None
+) -> None:
     assert run(commands=WARM)["ok"]
     assert stage.events.index(f"rm {OLD}") < stage.events.index(f"rm shop-{NEW}-warm")
     assert run.place.progress()[-1]["phase"] == "tell"
+    assert stage.directory.manifest(NEW).pending == []
 
 
-def test_what_the_prober_lost_at_the_very_end_fails_the_job(run: Run, stage: Stage) -> None:
+def commands_run(stage: Stage) -> list[str]:
+    return [call[-2] for call in stage.engine.calls if call[0] == "compose" and call[5] == "run"]
+
+
+def test_only_commands_that_have_not_ended_well_run_when_a_deploy_finishes(
+    run: Run, stage: Stage, warm: None
+) -> None:
+    codes = ["3\n", "0\n"]
+    stage.engine.wait = lambda: codes.pop(0) if codes else "0\n"
+    assert not run(commands=WARM | {"before": []})["ok"]
+    assert stage.directory.manifest(NEW).pending == ["warm"]
+    stage.engine.calls.clear()
+    assert run(commands=WARM)["ok"]
+    assert commands_run(stage) == [f"shop-{NEW}-warm"]
+    assert stage.directory.manifest(NEW).pending == []
+
+
+def test_a_deploy_that_finishes_keeps_the_figures_of_the_roll_that_proved_the_release(
+    run: Run, stage: Stage, warm: None
+) -> None:
+    stage.engine.wait = lambda: "3\n"
+    run(commands=WARM)
+    proved = stage.directory.manifest(NEW)
+    stage.trial.counted = ProbeFigures()
+    run(commands=WARM)
+    assert stage.directory.manifest(NEW) == proved
+
+
+def test_a_rollback_leaves_commands_to_the_next_deploy(run: Run, stage: Stage, warm: None) -> None:
+    stage.engine.wait = lambda: "3\n"
+    run(commands=WARM)
+    stage.engine.calls.clear()
+    assert run(action=ROLLBACK, commands={"before": [], "after": []})["ok"]
+    assert commands_run(stage) == []
+    assert stage.directory.manifest(NEW).pending == ["warm", "tell"]
+
+
+def test_commands_afterwards_run_wherever_the_process_was_killed_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the switch on; each of them ends well once, and runs twice at most."""
+
+    def prepared(host: Path) -> tuple[Stage, Run]:
+        stage = staged(host, monkeypatch)
+        stage.new.pending = ["warm", "tell"]
+        stage.directory.write_manifest(stage.new)
+        return stage, Run(stage, monkeypatch)
+
+    whole, run = prepared(tmp_path / "whole")
+    run(commands=WARM)
+    switched = whole.moments.index("after shop.yml") + 1
+    for moment in range(switched, len(whole.moments) + 1):
+        stage, run = prepared(tmp_path / str(moment))
+        stage.last_moment = moment
+        with pytest.raises(KilledError):
+            run(commands=WARM)
+        stage.last_moment = None
+        if stage.directory.manifest(NEW).pending:
+            assert run(commands=WARM)["ok"]
+        assert stage.directory.manifest(NEW).pending == []
+        for name in ("warm", "tell"):
+            assert 1 <= commands_run(stage).count(f"shop-{NEW}-{name}") <= 2
+
+
+def test_what_the_prober_lost_at_the_very_end_fails_the_job(
+    run: Run, stage: Stage, warm: None
+) -> None:
     stage.trial.lost = ["/api: cut"]
     result = run(commands=WARM)
     assert not result["ok"]

@@ -63,13 +63,12 @@ def listing(directory: StackDirectory) -> list[dict[str, Any]]:
 
 def _described(manifest: Manifest, serving: str | None) -> dict[str, Any]:
     serves = manifest.id == serving
+    unfinished = serves and (manifest.outcome != SERVING or manifest.pending)
     return {
         "id": manifest.id,
         "serves": serves,
         "version": manifest.version,
-        "outcome": manifest.outcome
-        if not serves or manifest.outcome == SERVING
-        else f"{SERVING}, unfinished",
+        "outcome": f"{SERVING}, unfinished" if unfinished else manifest.outcome,
         "reason": manifest.reason,
         "created": manifest.created,
         "finished": manifest.finished,

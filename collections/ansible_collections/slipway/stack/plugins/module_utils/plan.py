@@ -17,6 +17,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     STACK_LABEL,
     Release,
     assets_of,
+    commands_of,
     compose_definition,
     container_name,
     probe_path,
@@ -171,7 +172,8 @@ def make_plan(
         return Plan(FOLLOW, coming, serving_id, job)
     if serving and serving.fingerprint == wanted:
         containers = stack_containers(engine, serving.stack)
-        complete = serving.outcome == SERVING and containers_are_right(serving, containers)
+        ended = serving.outcome == SERVING and not serving.pending
+        complete = ended and containers_are_right(serving, containers)
         return Plan(NOTHING if complete else FINISH, serving, serving_id)
     known = directory.manifests()
     release_id = new_id(wanted, now, [one.id for one in known])
@@ -191,6 +193,7 @@ def make_plan(
             domain=model["domain"],
             assets=assets_of(model),
             actor=actor,
+            pending=[one["name"] for one in commands_of(model) if one["when"] == "after"],
         ),
         serving_id,
     )

@@ -43,7 +43,10 @@ def plan_lines(
         return [f"{manifest.stack}: {title(manifest)} is on its way. This follows it."]
     serving = directory.manifest(plan.serving) if plan.serving else None
     if plan.action == FINISH:
-        head = [f"{serves(manifest)}, but its roll did not end. This finishes it."]
+        head = [
+            f"{serves(manifest)}, but its roll did not end. This finishes it.",
+            *(f"  runs       {name} after the switch" for name in manifest.pending),
+        ]
     else:
         head = [
             f"{manifest.stack}: {title(serving) if serving else 'nothing'} → {title(manifest)}",

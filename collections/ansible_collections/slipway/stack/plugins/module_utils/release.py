@@ -46,6 +46,7 @@ class Manifest:
     the stack's; `assets` holds the volumes of that scope, each with its `owner` and its `from`.
     `actor` says who brought it: `who`, `run_number`, `run_url`, `commit`. `probe` and `seconds`
     tell of the roll that made it serve: requests `asked`, `lost`, the `slowest`; seconds per phase.
+    `pending` names the commands with `when: after` that have not ended well yet.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Manifest:
     actor: dict[str, Any] = field(default_factory=dict)
     probe: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    pending: list[str] = field(default_factory=list)
 
     def write(self, release: Path) -> None:
         """Put the manifest into a release's directory, or replace the one there, in one step."""

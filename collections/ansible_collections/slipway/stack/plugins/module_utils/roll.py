@@ -345,8 +345,9 @@ class Roll:
                 gone_back = self.job.action == ROLLBACK and other.id > self.new.id
                 other.outcome = ROLLED_BACK if gone_back else RETIRED
                 self.directory.write_manifest(other)
-        self.new.outcome, self.new.reason, self.new.finished = SERVING, "", utc_now()
-        self._write_manifest()
+        if self.new.outcome != SERVING:  # else an earlier roll has proved it, and its figures stay
+            self.new.outcome, self.new.reason, self.new.finished = SERVING, "", utc_now()
+            self._write_manifest()
         self._add_to_history(SERVING, "")
 
     def _record_failure(self, reason: str) -> None:

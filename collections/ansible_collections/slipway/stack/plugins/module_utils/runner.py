@@ -108,15 +108,25 @@ def refuse(job: Job) -> None:
 
 
 def run_afterwards(job: Job, engine: Engine, say: Say) -> list[str]:
-    """Run the commands that come after the switch; their failures no longer undo it."""
+    """Run the commands that come after the switch; their failures no longer undo it.
+
+    One that has not ended well stays pending in the manifest: the next deploy runs it again.
+    """
     problems = []
+    manifest = job.directory.manifest(job.release)
     for command in job.commands.get("after", []):
-        say(command["name"], "begin")
+        name = command["name"]
+        if name not in manifest.pending:
+            continue
+        say(name, "begin")
         try:
             run_command(job.directory, engine, job.release, **command)
         except ReleaseError as error:
-            problems.append(str(error))
-        say(command["name"], "end")
+            problems.append(f"{error}\nThe next deploy of this release runs it again.")
+        else:
+            manifest.pending.remove(name)
+            job.directory.write_manifest(manifest)
+        say(name, "end")
     return problems
 
 
