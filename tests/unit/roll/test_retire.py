@@ -206,6 +206,26 @@ def test_an_image_that_is_gone_already_is_no_failure(retirer: Retirer, stage: St
     assert stage.directory.ids() == [NEW]
 
 
+FOREIGN = (
+    "Error response from daemon: conflict: unable to remove repository reference "
+    '"registry.example.com/shop" (must force) - container 4f1c is using its referenced image 9b2e'
+)
+
+
+def test_an_image_that_somebody_else_uses_stays_and_is_told(retirer: Retirer, stage: Stage) -> None:
+    stage.engine.failing["image rm"] = FOREIGN
+    notes = retirer.prune(NEW, 1)
+    assert stage.directory.ids() == [NEW]
+    assert len(notes) == 5  # three tags of the release, two images under them
+    assert all("somebody else uses it" in note and "container 4f1c" in note for note in notes)
+
+
+def test_a_service_named_conflict_hides_no_error(retirer: Retirer, stage: Stage) -> None:
+    stage.engine.failing["image rm"] = "'docker image rm slipway/shop-conflict:1' failed: it hangs"
+    with pytest.raises(EngineError, match="hangs"):
+        retirer.prune(NEW, 1)
+
+
 def test_an_image_that_cannot_be_removed_is_told(retirer: Retirer, stage: Stage) -> None:
     stage.engine.failing["image rm"] = "the engine hangs"
     with pytest.raises(EngineError, match="hangs"):

@@ -46,6 +46,16 @@ def test_a_roll_has_its_phases_in_order_and_times_each(stage: Stage) -> None:
     assert report.seconds["soak"] == pytest.approx(30)
 
 
+def test_an_image_that_somebody_else_uses_is_noted_and_the_roll_is_good(stage: Stage) -> None:
+    stage.engine.failing["image rm"] = "conflict: unable to delete it, container 4f1c uses it"
+    stage.roll(keep=1)
+    notes = {text for phase, event, text in stage.said if (phase, event) == ("prune", "note")}
+    assert notes
+    assert all("container 4f1c uses it" in note for note in notes)
+    assert stage.directory.ids() == [NEW]
+    assert stage.directory.manifest(NEW).outcome == SERVING
+
+
 def test_only_the_new_release_is_left_and_serves(stage: Stage) -> None:
     stage.roll()
     assert stage.directory.serving() == NEW

@@ -30,6 +30,8 @@ from ansible_collections.slipway.stack.plugins.module_utils.start import (
 )
 
 STOP_SECONDS = 10  # the engine's own, for a container that names none
+# How the engine begins to say why it keeps an image: a container or another image needs it.
+IN_USE = "conflict: unable to "
 ESTABLISHED = "01"  # the state in /proc/net/tcp; include/net/tcp_states.h of Linux
 
 
@@ -79,8 +81,11 @@ class Retirer:
             self.stop(others)
             self.engine.run("rm", "--force", *(one["Id"] for one in others))
 
-    def prune(self, serving: str, keep: int) -> None:
-        """Drop the oldest releases, and exactly the images and files that only they brought."""
+    def prune(self, serving: str, keep: int) -> list[str]:
+        """Drop the oldest releases, and exactly the images and files that only they brought.
+
+        Return a sentence for each image that stays because somebody else uses it.
+        """
         manifests = self.directory.manifests()
         kept = kept_releases(manifests, serving, keep)
         everybody = self.directory.manifests_of_all_stacks()
@@ -91,10 +96,11 @@ class Retirer:
             for image in one.images.values()
         }
         dropped = [manifest for manifest in manifests if manifest.id not in kept]
+        notes: list[str] = []
         for manifest in dropped:
-            for service, image in manifest.images.items():
-                for name in [image_tag(manifest, service)] + [image] * (image not in still_used):
-                    self._remove_image(name)
+            tags = [image_tag(manifest, service) for service in manifest.images]
+            for name in [*tags, *sorted({*manifest.images.values()} - still_used)]:
+                notes += self._remove_image(name)
             (self.directory.dynamic / users_file(manifest.stack, manifest.id)).unlink(
                 missing_ok=True
             )
@@ -107,13 +113,18 @@ class Retirer:
         for name in {name for manifest in dropped for name in manifest.assets}:
             trees = [self.directory.release(one) / "volumes" / name for one in kept]
             assets.trim(self.directory.root / "volumes" / name, trees)
+        return notes
 
-    def _remove_image(self, name: str) -> None:
+    def _remove_image(self, name: str) -> list[str]:
+        """Remove an image if nobody uses it; say so if somebody does."""
         try:
             self.engine.run("image", "rm", name)
         except EngineError as error:
+            if IN_USE in str(error):
+                return [f"An image stays that is no longer kept, somebody else uses it: {error}"]
             if "No such image" not in str(error):
                 raise
+        return []
 
 
 def kept_releases(manifests: list[Manifest], serving: str, keep: int) -> set[str]:

@@ -331,7 +331,8 @@ class Roll:
             self._record()
         with self._phase("prune"):
             self._merge_assets(replace=True)
-            self.retirer.prune(self.new.id, self.job.policy.keep)
+            for note in self.retirer.prune(self.new.id, self.job.policy.keep):
+                self.say("prune", "note", note)
 
     def _record(self) -> None:
         """Write down what serves now and what no longer does.
