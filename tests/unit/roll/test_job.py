@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import stat
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 from ansible_collections.slipway.stack.plugins.module_utils.job import (
-    JOBS_KEPT,
     Job,
     JobDirectory,
     job_named,
@@ -23,15 +21,6 @@ from tests.unit.roll.stage import Stage
 @pytest.fixture
 def place(stage: Stage) -> JobDirectory:
     return new_job(stage.job())
-
-
-def ended(jobs: Path, count: int) -> list[str]:
-    """Leave jobs of long ago, all of which ended; return their ids."""
-    names = [f"20260101-0000{number:02d}-aaaa" for number in range(count)]
-    for name in names:
-        (jobs / name).mkdir(parents=True)
-        JobDirectory(jobs / name).finish({"ok": True})
-    return names
 
 
 def test_a_job_arrives_as_it_was_sent(stage: Stage, place: JobDirectory) -> None:
@@ -95,26 +84,6 @@ def test_the_result_is_there_whole_or_not_at_all(place: JobDirectory) -> None:
     assert place.result() == {"ok": False, "message": "no"}
     left = {path.name for path in place.path.iterdir()}
     assert left == {"job.json", "result.json"}
-
-
-# what is kept -----------------------------------------------------------------------------------
-
-
-def test_the_oldest_jobs_are_dropped(stage: Stage) -> None:
-    names = ended(stage.directory.jobs, JOBS_KEPT + 3)
-    place = new_job(stage.job())
-    left = sorted(path.name for path in stage.directory.jobs.iterdir())
-    assert left == [*names[4:], place.path.name]
-    assert len(left) == JOBS_KEPT
-
-
-def test_a_job_that_may_still_run_is_not_dropped(stage: Stage) -> None:
-    names = ended(stage.directory.jobs, JOBS_KEPT + 3)
-    (stage.directory.jobs / names[0] / "result.json").unlink()
-    new_job(stage.job())
-    left = {path.name for path in stage.directory.jobs.iterdir()}
-    assert names[0] in left
-    assert names[1] not in left
 
 
 def test_two_jobs_of_one_second_do_not_meet(stage: Stage) -> None:

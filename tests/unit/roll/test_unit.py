@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -138,6 +139,61 @@ def test_a_job_that_ended_died_or_cannot_be_read_is_not_under_way(
     assert found(stage) is None
     place.finish({"ok": False})
     assert found(stage) is None
+
+
+# what is kept -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def old_jobs(stage: Stage) -> list[str]:
+    """Leave three jobs of long ago too many, all of which ended; return their ids."""
+    names = [f"20260101-0000{number:02d}-aaaa" for number in range(unit.JOBS_KEPT + 2)]
+    for name in names:
+        (stage.directory.jobs / name).mkdir(parents=True)
+        JobDirectory(stage.directory.jobs / name).finish({"ok": True})
+    return names
+
+
+def kept(stage: Stage) -> list[str]:
+    return sorted(path.name for path in stage.directory.jobs.iterdir())
+
+
+def test_the_oldest_jobs_are_dropped_before_another_comes(
+    systemd: Systemd, stage: Stage, old_jobs: list[str]
+) -> None:
+    unit.drop_old(stage.directory)
+    assert kept(stage) == old_jobs[3:]
+    new_job(stage.job())
+    assert len(kept(stage)) == unit.JOBS_KEPT
+    assert systemd.calls == []
+
+
+def test_an_old_job_that_was_killed_is_dropped_and_one_that_runs_is_not(
+    systemd: Systemd, stage: Stage, old_jobs: list[str]
+) -> None:
+    for name in old_jobs[:2]:
+        (stage.directory.jobs / name / "result.json").unlink()
+    systemd.active = {unit.unit_name(STACK, old_jobs[1])}
+    unit.drop_old(stage.directory)
+    assert kept(stage) == [old_jobs[1], *old_jobs[3:]]
+
+
+def test_a_job_that_another_deploy_drops_at_the_same_time_is_no_failure(
+    systemd: Systemd, stage: Stage, old_jobs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dropped(path: Path) -> None:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(shutil, "rmtree", dropped)
+    unit.drop_old(stage.directory)
+
+
+def test_where_no_job_was_nothing_is_dropped(systemd: Systemd, stage: Stage) -> None:
+    unit.drop_old(stage.directory)
+    assert not stage.directory.jobs.exists()
+
+
+# none -------------------------------------------------------------------------------------------
 
 
 def test_a_stack_without_jobs_has_none_under_way(systemd: Systemd, stage: Stage) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -24,8 +23,6 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
 )
 
 DEPLOY, ROLLBACK = "deploy", "rollback"
-# Enough to look up what a night's pipeline did; the history keeps a line of each for ever.
-JOBS_KEPT = 20
 
 
 @dataclass(frozen=True)
@@ -121,12 +118,9 @@ class JobDirectory:
 
 
 def new_job(job: Job) -> JobDirectory:
-    """Put a job on the host and drop the oldest ones."""
+    """Put a job on the host; nothing of it runs yet."""
     jobs = job.directory.jobs
     jobs.mkdir(mode=0o750, exist_ok=True)
-    for old in sorted(path for path in jobs.iterdir() if path.is_dir())[: -JOBS_KEPT + 1]:
-        if (old / "result.json").exists():
-            shutil.rmtree(old)
     name = f"{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     path = jobs / name
     path.mkdir(mode=0o750)

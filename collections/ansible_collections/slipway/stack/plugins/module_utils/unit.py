@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +15,8 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
 )
 
 ANSWER_SECONDS = 30
+# Enough to look up what a night's pipeline did; the history keeps a line of each for ever.
+JOBS_KEPT = 20
 
 
 def unit_name(stack: str, job_id: str) -> str:
@@ -34,14 +37,30 @@ def running(
     directory: StackDirectory, wanted: Callable[[Manifest], bool]
 ) -> tuple[str, Manifest] | None:
     """Find the job under way that brings such a release; return its id and the release."""
-    jobs = sorted(directory.jobs.iterdir(), reverse=True) if directory.jobs.is_dir() else []
-    for place in map(JobDirectory, jobs):
+    for place in jobs(directory):
         with suppress(ReleaseError, OSError, ValueError):
             if place.result() is None and alive(place, directory.stack):
                 manifest = directory.manifest(place.job().release)
                 if wanted(manifest):
                     return place.path.name, manifest
     return None
+
+
+def drop_old(directory: StackDirectory) -> None:
+    """Drop the oldest jobs before another one comes, but none whose process runs.
+
+    One that was killed has left no result, so that systemd is asked.
+    """
+    for place in jobs(directory)[JOBS_KEPT - 1 :]:
+        if (place.path / "result.json").exists() or not alive(place, directory.stack):
+            with suppress(FileNotFoundError):  # another deploy drops it at the same time
+                shutil.rmtree(place.path)
+
+
+def jobs(directory: StackDirectory) -> list[JobDirectory]:
+    """List the jobs on the host, the newest first."""
+    paths = directory.jobs.iterdir() if directory.jobs.is_dir() else []
+    return [JobDirectory(path) for path in sorted(paths, reverse=True) if path.is_dir()]
 
 
 def systemd(*command: str) -> str:

@@ -108,6 +108,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
     StackDirectory,
 )
+from ansible_collections.slipway.stack.plugins.module_utils.unit import drop_old
 
 FILES = {
     "manifest": {"type": "dict", "required": True},
@@ -143,6 +144,7 @@ def main() -> None:
             if given["id"]:
                 place = job_named(directory, given["id"])
             else:
+                drop_old(directory)
                 place = new_job(Job.from_mapping(given["job"]))
                 launch.start(place, given["stack"])
             answer["follower"] = launch.follower(place, given["stack"])
