@@ -211,8 +211,8 @@ def test_the_routes_differ_in_hosts_replicas_and_protection_and_in_nothing_else(
     found = between("routes")
     routers = {path.removesuffix(".rule") for path in found if path.endswith(".rule")}
     assert routers == {
-        f"http.routers.<stack>-{name}{twin}"
-        for name in ("backend-0", "backend-1", "backend-2", "frontend-0")
+        f"http.routers.<stack>_{name}{twin}"
+        for name in ("backend_0", "backend_1", "backend_2", "frontend_0")
         for twin in ("", "-probe")
     }
     assert set(found) == {
@@ -232,7 +232,7 @@ def test_staging_alone_is_hidden_and_guarded() -> None:
     robots = "http.middlewares.<stack>-headers.headers.customResponseHeaders.X-Robots-Tag"
     assert found[robots] == (None, "noindex, nofollow")
     assert found["http.middlewares.<stack>-users"][0] is None
-    chain = found["http.routers.<stack>-frontend-0.middlewares"]
+    chain = found["http.routers.<stack>_frontend_0.middlewares"]
     assert chain == (["<stack>-headers"], ["<stack>-headers", "<stack>-users"])
 
 

@@ -276,7 +276,7 @@ def left_over(site: Site, work: Work) -> list[str]:
         found.append(f"containers {sorted(containers ^ wanted)}")
     if site.run("cat", site.routes) != site.read(f"releases/{release}/routes.yml"):
         found.append(f"{site.routes} is not that of {release}")
-    if files := site.run("find", str(Path(site.routes).parent), "-name", "*-next.yml").split():
+    if files := site.run("find", str(Path(site.routes).parent), "-name", "*.next.yml").split():
         found.append(f"a private way is left: {files}")
     units = ("systemctl", "list-units", "--all", "--plain", "--no-legend", "slipway-roll-*")
     if left := site.run(*units).strip():

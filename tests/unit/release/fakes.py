@@ -110,7 +110,7 @@ def manifest(release_id: str = NEW, **changes: Any) -> Manifest:
         "bank": bank,
         "images": dict(DIGESTS),
         "services": manifest_services(model(), release_id, bank),
-        "routers": ["shop-backend-0", "shop-backend-1", "shop-frontend-0"],
+        "routers": ["shop_backend_0", "shop_backend_1", "shop_frontend_0"],
         "created": "2026-11-22T18:30:00Z",
     }
     return Manifest(**(values | changes))

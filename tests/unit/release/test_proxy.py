@@ -34,6 +34,8 @@ from tests.unit.release.fakes import NEW, OLD, routes_text
         ("app", f"app-{OLD}", None),
         ("app", "api@internal", None),
         ("app", "app-backend", None),
+        ("app", f"app-20261122-101500-{NEW}-backend", None),
+        ("app-20261122-101500", f"app-20261122-101500-{NEW}-backend", NEW),
     ],
 )
 def test_a_service_belongs_to_a_release_of_exactly_one_stack(

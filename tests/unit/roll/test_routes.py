@@ -191,8 +191,8 @@ def test_basic_auth_guards_every_router_by_a_file_of_the_release() -> None:
 def test_router_names_do_not_depend_on_the_release() -> None:
     assert router_names(model()) == list(http()["routers"])
     assert router_names(model()) == [
-        *("shop-backend-0", "shop-backend-0-probe", "shop-backend-1", "shop-backend-1-probe"),
-        *("shop-frontend-0", "shop-frontend-0-probe"),
+        *("shop_backend_0", "shop_backend_0-probe", "shop_backend_1", "shop_backend_1-probe"),
+        *("shop_frontend_0", "shop_frontend_0-probe"),
     ]
 
 
@@ -306,6 +306,6 @@ def test_what_is_no_file_of_ours_is_an_error() -> None:
 
 def test_what_traefik_has_to_show_is_each_router_with_its_service() -> None:
     found = service_by_router(public(id=OLD), private_routes(public(), NEW))
-    assert found["shop-backend-0"] == found["shop-backend-0-probe"] == f"shop-{OLD}-backend"
-    assert found["shop-backend-0-next"] == f"shop-{NEW}-backend.next"
+    assert found["shop_backend_0"] == found["shop_backend_0-probe"] == f"shop-{OLD}-backend"
+    assert found["shop_backend_0-next"] == f"shop-{NEW}-backend.next"
     assert len(found) == 9

@@ -63,8 +63,11 @@ class Proxy:
 
 
 def release_of(stack: str, service: str) -> str | None:
-    """Return the release that a Traefik service name belongs to, or None if not this stack's."""
-    found = re.match(rf"{re.escape(stack)}-({RELEASE_ID.pattern})-", service)
+    """Return the release that a Traefik service name belongs to, or None if not this stack's.
+
+    A service's own name begins with a letter, what follows the id of a longer stack's with a digit.
+    """
+    found = re.match(rf"{re.escape(stack)}-({RELEASE_ID.pattern})-[a-z]", service)
     return found.group(1) if found else None
 
 

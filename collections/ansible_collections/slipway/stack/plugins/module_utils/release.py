@@ -106,8 +106,11 @@ class StackDirectory:
 
     @property
     def private_routes(self) -> Path:
-        """The dynamic file by which only the roll itself reaches a release that is being tried."""
-        return self.dynamic / f"{self.stack}-next.yml"
+        """The dynamic file by which only the roll itself reaches a release that is being tried.
+
+        No stack's name has a dot, so it is no stack's own file.
+        """
+        return self.dynamic / f"{self.stack}.next.yml"
 
     @property
     def jobs(self) -> Path:

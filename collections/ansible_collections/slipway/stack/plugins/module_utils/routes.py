@@ -58,8 +58,10 @@ def public_routes(model: dict[str, Any], release: Release) -> dict[str, Any]:
                 "middlewares": list(middlewares),
                 "tls": {},
             }
-            routers[f"{model['name']}-{name}-{index}"] = router
-            routers[f"{model['name']}-{name}-{index}{PROBE_SUFFIX}"] = _probe_twin(router)
+            # Neither a stack's nor a service's name has an underscore: no two stacks meet here.
+            router_name = f"{model['name']}_{name}_{index}"
+            routers[router_name] = router
+            routers[f"{router_name}{PROBE_SUFFIX}"] = _probe_twin(router)
     return {
         "http": {
             "routers": routers,
