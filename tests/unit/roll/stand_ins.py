@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+import yaml
 from ansible_collections.slipway.stack.plugins.module_utils.proxy import Proxy
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     RELEASE_ID,
@@ -51,19 +52,27 @@ class FakeTraefik(Proxy):
             {"name": f"{name}@file", "service": service, "status": "enabled"}
             for file in files
             if file.exists()
-            for name, service in service_by_router(read_routes(file.read_text())).items()
+            for name, service in service_by_router(read(file.read_text())).items()
         ]
 
     def _in_file(self) -> set[str]:
         if not self.directory.routes.exists():
             return set()
-        http = read_routes(self.directory.routes.read_text())["http"]
+        http = read(self.directory.routes.read_text())["http"]
         return {
             found
             for name, service in http["services"].items()
             if "loadBalancer" in service
             for found in RELEASE_ID.findall(name)[:1]
         }
+
+
+def read(text: str) -> Any:
+    """Read a dynamic file as Traefik does, whoever wrote it."""
+    try:
+        return read_routes(text)
+    except ValueError:
+        return yaml.safe_load(text)
 
 
 class AtOnce:

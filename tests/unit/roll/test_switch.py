@@ -47,10 +47,23 @@ def test_a_file_that_traefik_would_take_for_a_template_is_not_published(
     switch: Switch, stage: Stage
 ) -> None:
     path = stage.directory.release(NEW) / "routes.yml"
-    path.write_text(path.read_text() + "{{ bad")
+    path.write_text(path.read_text().replace("websecure", "{{ bad"))
     with pytest.raises(ReleaseError, match="take for a template"):
         switch.publish(stage.new)
     assert stage.directory.serving() == OLD
+
+
+def test_a_file_that_cannot_be_read_never_takes_the_place_of_what_serves(
+    switch: Switch, stage: Stage
+) -> None:
+    before = stage.directory.routes.read_text()
+    path = stage.directory.release(OLD) / "routes.yml"
+    path.write_text(path.read_text()[:-10])
+    with pytest.raises(ReleaseError) as caught:
+        switch.publish(stage.old)
+    assert f"{path} cannot be read" in str(caught.value)
+    assert f"copy {stage.directory.routes} there" in str(caught.value)
+    assert stage.directory.routes.read_text() == before
 
 
 # private ----------------------------------------------------------------------------------------

@@ -68,6 +68,11 @@ class Manifest:
     seconds: dict[str, float] = field(default_factory=dict)
     pending: list[str] = field(default_factory=list)
 
+    @property
+    def made_by_0_1_0(self) -> bool:
+        """Tell whether version 0.1.0 made it: that wrote no `probe`, and its routes in YAML."""
+        return any("probe" not in service for service in self.services.values())
+
     def write(self, release: Path) -> None:
         """Put the manifest into a release's directory, or replace the one there, in one step."""
         write_atomically(

@@ -204,6 +204,9 @@ class Roll:
     def _canary(self, old: Manifest) -> None:
         """Let a share of the visitors try the release, step by step."""
         steps = self.job.policy.canary
+        if steps and old.made_by_0_1_0:
+            self.say("canary", "note", "left out, because version 0.1.0 made the release before")
+            return
         for percent in steps:
             if percent < ALL_VISITORS:
                 with self._phase(f"canary {percent} %"):

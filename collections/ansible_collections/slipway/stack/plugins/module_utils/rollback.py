@@ -59,10 +59,19 @@ def plan_rollback(directory: StackDirectory, engine: Engine, wanted: str) -> Pla
     target = named(kept, wanted) if wanted else previous(kept)
     if found := running(directory, lambda one: one.id == target.id):
         return Plan(FOLLOW, target, serving_id, found[0])
-    if target.id == serving_id:
+    if target.id == serving_id and target.outcome == SERVING:
         containers = stack_containers(engine, directory.stack)
-        complete = target.outcome == SERVING and containers_are_right(target, containers)
-        return Plan(NOTHING if complete else FINISH, target, serving_id)
+        if containers_are_right(target, containers):
+            return Plan(NOTHING, target, serving_id)
+    if target.made_by_0_1_0:
+        raise ReleaseError(
+            f"{target.id} (version {target.version}) was made by version 0.1.0 of Slipway and has "
+            f"no private route by which it could be tried before visitors meet it. Deploy its "
+            f"version instead, which makes a new release: ansible-playbook deploy.yml "
+            f"-i <inventory> -e stack_version={target.version}\n{serving_id} serves."
+        )
+    if target.id == serving_id:
+        return Plan(FINISH, target, serving_id)
     missing = sorted({image for image in target.images.values() if not engine.has_image(image)})
     if missing:
         raise ReleaseError(

@@ -6,6 +6,7 @@ from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils.canary import canary_routes
 from ansible_collections.slipway.stack.plugins.module_utils.clock import Clock
+from ansible_collections.slipway.stack.plugins.module_utils.definition import project_name
 from ansible_collections.slipway.stack.plugins.module_utils.proxy import (
     TRAEFIK_LOG,
     Proxy,
@@ -22,7 +23,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.routes import (
     routes_text,
     service_by_router,
 )
-from ansible_collections.slipway.stack.plugins.module_utils.start import POLL_SECONDS
+from ansible_collections.slipway.stack.plugins.module_utils.start import POLL_SECONDS, routed
 
 CONFIRM_SECONDS = 15
 
@@ -38,6 +39,7 @@ class Switch:
 
     def publish(self, manifest: Manifest) -> None:
         """Make this release the one that serves; before the rename the other one does."""
+        self.routes(manifest)  # what cannot be read never takes the place of what serves
         text = (self.directory.release(manifest.id) / "routes.yml").read_text()
         path = self.directory.routes
         if not path.exists() or path.read_text() != text:
@@ -70,8 +72,19 @@ class Switch:
         self.directory.private_routes.unlink(missing_ok=True)
 
     def routes(self, manifest: Manifest) -> dict[str, Any]:
-        """Read a release's public routes as data."""
-        return read_routes((self.directory.release(manifest.id) / "routes.yml").read_text())
+        """Read a release's public routes as data; those of 0.1.0 say who leads where, no more."""
+        if manifest.made_by_0_1_0:
+            return routes_of_0_1_0(manifest)
+        path = self.directory.release(manifest.id) / "routes.yml"
+        try:
+            return read_routes(path.read_text())
+        except ValueError as error:
+            raise ReleaseError(
+                f"{path} cannot be read ({error}): it was edited by hand or cut off. Whatever "
+                f"serves goes on. If this is the release that serves, copy {self.directory.routes} "
+                f"there, which has the same text, and run this again; else deploy its version, "
+                f"which makes a new release."
+            ) from error
 
     def confirm(self, *files: dict[str, Any]) -> None:
         """Ask Traefik until it shows exactly the routers of these files, each at its service."""
@@ -93,3 +106,13 @@ class Switch:
         except ReleaseError as error:
             return str(error)
         return "" if shown else "its API shows other routers"
+
+
+def routes_of_0_1_0(manifest: Manifest) -> dict[str, Any]:
+    """Return each router with its service, by the rules of 0.1.0: no host can read its YAML."""
+    services = {
+        f"{manifest.stack}-{name}": f"{project_name(manifest.stack, manifest.id)}-{name}"
+        for name in routed(manifest)
+    }
+    routers = {name: {"service": services[name.rpartition("-")[0]]} for name in manifest.routers}
+    return {"http": {"routers": routers}}

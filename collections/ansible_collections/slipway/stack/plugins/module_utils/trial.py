@@ -58,9 +58,9 @@ class Trial:
     def probing(self, new: Manifest, old: Manifest | None) -> Iterator[None]:
         """Ask the public entry point all through the block, if there is anybody who answers."""
         self.new = new
-        self.prober = Prober(
-            self.entrance, questions(old or new), rate=self.policy.probe_rate, clock=self.clock
-        )
+        # Of a release of 0.1.0 nobody knows what it can be asked.
+        asked = questions(old if old and not old.made_by_0_1_0 else new)
+        self.prober = Prober(self.entrance, asked, rate=self.policy.probe_rate, clock=self.clock)
         self.watching = Watch(
             new,
             self.engine,
