@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from ansible_collections.slipway.stack.plugins.module_utils.clock import Clock
-from ansible_collections.slipway.stack.plugins.module_utils.lock import Holder, held_by, holding
+from ansible_collections.slipway.stack.plugins.module_utils.lock import (
+    Holder,
+    StackBusyError,
+    held_by,
+    holding,
+)
 from ansible_collections.slipway.stack.plugins.module_utils.plan import FOLLOW, ROLL, Plan
 from ansible_collections.slipway.stack.plugins.module_utils.release import ReleaseError
 from ansible_collections.slipway.stack.plugins.module_utils.turn import in_turn
@@ -45,8 +51,13 @@ def test_a_deploy_of_the_same_that_is_under_way_is_followed_at_once(
 
 
 def test_another_deploy_that_is_under_way_is_waited_for(stage: Stage, busy: None) -> None:
-    with pytest.raises(ReleaseError, match=r"is busy.*bob"):
+    with pytest.raises(StackBusyError, match=r"is busy.*bob") as caught:
         in_turn(stage.directory, lambda: Plan(ROLL, stage.new, OLD), ME, wait=0)
+    assert re.fullmatch(
+        rf"the deploy of the stack 'shop' to {OLD} by bob \(CI run 12\), under way since .* holds "
+        rf"{stage.directory.lock}",
+        caught.value.by,
+    )
 
 
 def test_what_is_refused_while_another_deploy_runs_may_be_fine_afterwards(

@@ -26,10 +26,19 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     StackDirectory,
 )
 
-__all__ = ["HOST_LOCK", "Holder", "held_by", "holding", "older_run_refusal"]
+__all__ = ["HOST_LOCK", "Holder", "StackBusyError", "held_by", "holding", "older_run_refusal"]
 
 # Below /run: that is there before a host is provisioned, and ends with the kernel that locks.
 HOST_LOCK = Path("/run/slipway/host.lock")
+
+
+class StackBusyError(ReleaseError):
+    """The stack or its host is held; `by` is a clause: who holds what, since when, doing what."""
+
+    def __init__(self, message: str, by: str) -> None:
+        """Keep what a message to whoever waits is made of."""
+        super().__init__(message)
+        self.by = by
 
 
 @contextmanager
@@ -43,7 +52,7 @@ def holding(
 ) -> Iterator[None]:
     """Hold the stack alone, and the host against provisioning, for a deploy or a rollback.
 
-    Waits up to `wait` seconds and says through `progress` for whom. ReleaseError says who held
+    Waits up to `wait` seconds and says through `progress` for whom. StackBusyError says who held
     it, since when, from which CI run and doing what. The holder's `since` and `stack` are set here.
     """
     if not directory.root.is_dir():
@@ -64,10 +73,11 @@ def holding(
             yield
     except BusyError as busy:
         waited = f"Waited {wait:g} s" if wait > 0 else "Did not wait"
-        raise ReleaseError(
+        raise StackBusyError(
             f"The stack '{directory.stack}' is busy: {busy}. {waited} (stack_lock_wait); nothing "
             f"was changed. Run this again when that has ended. There is no lock to remove: it is "
-            f"free as soon as its holder ends or dies."
+            f"free as soon as its holder ends or dies.",
+            by=str(busy),
         ) from busy
 
 

@@ -103,6 +103,10 @@ job:
   description: The id of the job under way that already brings this release, or null.
   type: str
   returned: success
+busy:
+  description: Who holds the stack or the host, since when and doing what.
+  type: str
+  returned: failure, when the wait for somebody else was over
 report:
   description: The plan in lines for people.
   type: list
@@ -117,7 +121,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
-from ansible_collections.slipway.stack.plugins.module_utils.lock import Holder
+from ansible_collections.slipway.stack.plugins.module_utils.lock import Holder, StackBusyError
 from ansible_collections.slipway.stack.plugins.module_utils.plan import (
     ROLL,
     Wish,
@@ -183,6 +187,8 @@ def main() -> None:
         )
         if module.check_mode and plan.action == ROLL:
             report += rehearse(wish.directory, engine, model, plan.manifest, plan.serving)
+    except StackBusyError as busy:
+        module.fail_json(msg=str(busy), busy=busy.by)
     except (ReleaseError, OSError) as error:
         module.fail_json(msg=str(error))
     for warning in plan.warnings:

@@ -68,6 +68,10 @@ job:
   description: The id of the job under way that already brings this release, or null.
   type: str
   returned: success
+busy:
+  description: Who holds the stack or the host, since when and doing what.
+  type: str
+  returned: failure, when the wait for somebody else was over
 report:
   description: The plan in lines for people.
   type: list
@@ -81,7 +85,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
-from ansible_collections.slipway.stack.plugins.module_utils.lock import Holder
+from ansible_collections.slipway.stack.plugins.module_utils.lock import Holder, StackBusyError
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
     StackDirectory,
@@ -115,6 +119,8 @@ def main() -> None:
             else in_turn(directory, make, holder, wait=given["lock_wait"])
         )
         report = rollback_lines(plan, directory.manifest(plan.serving or plan.manifest.id))
+    except StackBusyError as busy:
+        module.fail_json(msg=str(busy), busy=busy.by)
     except (ReleaseError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(
