@@ -24,13 +24,14 @@ from ansible_collections.slipway.stack.plugins.module_utils.job import DEPLOY, J
 from ansible_collections.slipway.stack.plugins.module_utils.plan import manifest_services
 from ansible_collections.slipway.stack.plugins.module_utils.probe import ProbeFigures
 from ansible_collections.slipway.stack.plugins.module_utils.proxy import publish_routes
+from ansible_collections.slipway.stack.plugins.module_utils.record import Report
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     SERVING,
     Manifest,
     ReleaseError,
     write_atomically,
 )
-from ansible_collections.slipway.stack.plugins.module_utils.roll import Report, Roll
+from ansible_collections.slipway.stack.plugins.module_utils.roll import Roll
 from ansible_collections.slipway.stack.plugins.module_utils.routes import (
     public_routes,
     routes_text,

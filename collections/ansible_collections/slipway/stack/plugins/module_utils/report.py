@@ -6,7 +6,7 @@ from typing import Any
 
 
 def lines(stack: str, report: dict[str, Any]) -> list[str]:
-    """Return the report of a roll, which has the fields of `roll.Report`."""
+    """Return the report of a roll, which has the fields of `record.Report`."""
     probe = report["probe"]
     seconds = ", ".join(f"{phase} {took:.1f}" for phase, took in report["seconds"].items())
     return [

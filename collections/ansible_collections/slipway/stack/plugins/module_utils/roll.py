@@ -14,11 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-from ansible_collections.slipway.stack.plugins.module_utils import assets, history
+from ansible_collections.slipway.stack.plugins.module_utils import assets
 from ansible_collections.slipway.stack.plugins.module_utils.clock import Clock
 from ansible_collections.slipway.stack.plugins.module_utils.command import run_command
 from ansible_collections.slipway.stack.plugins.module_utils.definition import (
@@ -31,14 +30,11 @@ from ansible_collections.slipway.stack.plugins.module_utils.definition import (
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
 from ansible_collections.slipway.stack.plugins.module_utils.job import DEPLOY, ROLLBACK, Job
 from ansible_collections.slipway.stack.plugins.module_utils.proxy import Proxy
+from ansible_collections.slipway.stack.plugins.module_utils.record import Record, Report
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
-    FAILED,
-    RETIRED,
-    ROLLED_BACK,
     SERVING,
     Manifest,
     ReleaseError,
-    utc_now,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.retire import Retirer
 from ansible_collections.slipway.stack.plugins.module_utils.start import (
@@ -53,20 +49,6 @@ from ansible_collections.slipway.stack.plugins.module_utils.together import toge
 from ansible_collections.slipway.stack.plugins.module_utils.trial import Say, Trial
 
 ALL_VISITORS = 100  # percent
-
-
-@dataclass
-class Report:
-    """What a roll did: the releases, the seconds of each phase, what the prober counted."""
-
-    action: str
-    old: str | None
-    new: str
-    version: str
-    images: dict[str, str]
-    seconds: dict[str, float] = field(default_factory=dict)
-    probe: dict[str, Any] = field(default_factory=dict)
-    lost: list[str] = field(default_factory=list)
 
 
 class Roll:
@@ -100,6 +82,7 @@ class Roll:
             version=self.new.version,
             images=self.new.images,
         )
+        self.record = Record(self.job, self.trial, self.new, self.report)
         self.handover: Future[None] | None = None
         self.met = self.resuming  # whether a visitor may have met the new release
         try:
@@ -285,7 +268,7 @@ class Roll:
             except (ReleaseError, OSError) as problem:
                 left = f"Going back did not end; the next deploy does the rest: {problem}"
         try:
-            self._record_failure("\n".join(filter(None, [str(error), left])))
+            self.record.badly("\n".join(filter(None, [str(error), left])))
         except (ReleaseError, OSError) as problem:
             left = f"{left}\nThis could not be written down: {problem}".strip()
         return left
@@ -331,61 +314,11 @@ class Roll:
         with self._phase("stop"):
             self.retirer.remove_others({self.new.id})
         with self._phase("record"):
-            self._record()
+            self.record.well()
         with self._phase("prune"):
             self._merge_assets(replace=True)
             for note in self.retirer.prune(self.new.id, self.job.policy.keep):
                 self.say("prune", "note", note)
-
-    def _record(self) -> None:
-        """Write down what serves now and what no longer does.
-
-        An interrupted roll may have made the old release serve without writing it down.
-        """
-        for other in self.directory.manifests():
-            if other.id != self.new.id and (
-                other.outcome == SERVING or other.id == self.report.old
-            ):
-                gone_back = self.job.action == ROLLBACK and other.id > self.new.id
-                other.outcome = ROLLED_BACK if gone_back else RETIRED
-                self.directory.write_manifest(other)
-        if self.new.outcome != SERVING:  # else an earlier roll has proved it, and its figures stay
-            self.new.outcome, self.new.reason, self.new.finished = SERVING, "", utc_now()
-            self._write_manifest()
-        self._add_to_history(SERVING, "")
-
-    def _record_failure(self, reason: str) -> None:
-        """Write down why the release does not serve; one that has served can serve again."""
-        if self.new.outcome not in {RETIRED, ROLLED_BACK}:
-            self.new.reason, self.new.finished = reason, utc_now()
-            if self.directory.serving() != self.new.id:
-                self.new.outcome = FAILED
-            self._write_manifest()
-        self._add_to_history(FAILED, reason)
-
-    def _write_manifest(self) -> None:
-        self.new.probe = asdict(self.trial.figures())
-        self.new.seconds = dict(self.report.seconds)
-        self.directory.write_manifest(self.new)
-
-    def _add_to_history(self, outcome: str, reason: str) -> None:
-        self.report.probe = asdict(self.trial.figures())
-        history.append(
-            self.directory,
-            {
-                "at": utc_now(),
-                "action": self.job.action,
-                "release": self.new.id,
-                "from": self.report.old,
-                "version": self.new.version,
-                "images": self.new.images,
-                "actor": self.job.actor,
-                "outcome": outcome,
-                "reason": reason,
-                "probe": self.report.probe,
-                "seconds": self.report.seconds,
-            },
-        )
 
     # parts ------------------------------------------------------------------------------------
 
