@@ -230,7 +230,8 @@ def test_commands_afterwards_run_when_the_old_release_is_gone(
 
 
 def commands_run(stage: Stage) -> list[str]:
-    return [call[-2] for call in stage.engine.calls if call[0] == "compose" and call[5] == "run"]
+    started = [call[1].rpartition("-")[2] for call in stage.engine.calls if call[0] == "start"]
+    return [name for name in started if name.isalpha()]
 
 
 def test_only_commands_that_have_not_ended_well_run_when_a_deploy_finishes(
@@ -242,7 +243,7 @@ def test_only_commands_that_have_not_ended_well_run_when_a_deploy_finishes(
     assert stage.directory.manifest(NEW).pending == ["warm"]
     stage.engine.calls.clear()
     assert run(commands=WARM)["ok"]
-    assert commands_run(stage) == [f"shop-{NEW}-warm"]
+    assert commands_run(stage) == ["warm"]
     assert stage.directory.manifest(NEW).pending == []
 
 
@@ -290,7 +291,7 @@ def test_commands_afterwards_run_wherever_the_process_was_killed_before(
             assert run(commands=WARM)["ok"]
         assert stage.directory.manifest(NEW).pending == []
         for name in ("warm", "tell"):
-            assert 1 <= commands_run(stage).count(f"shop-{NEW}-{name}") <= 2
+            assert 1 <= commands_run(stage).count(name) <= 2
 
 
 def test_what_the_prober_lost_at_the_very_end_fails_the_job(
