@@ -1,7 +1,10 @@
 """Which jobs a worker takes, and how it reaches the queue."""
 
+import contextlib
+from collections.abc import AsyncIterator
+
 import procrastinate
-from procrastinate.contrib.django import utils
+from procrastinate.contrib.django import app, utils
 
 
 def take_known_tasks_alone(app: procrastinate.App) -> None:
@@ -13,8 +16,19 @@ def take_known_tasks_alone(app: procrastinate.App) -> None:
     app.worker_defaults["queues"] = sorted({task.queue for task in app.tasks.values()})
 
 
-def connector() -> procrastinate.PsycopgConnector:
-    """Return a small pool of connections for a process that works on the queue."""
-    return procrastinate.PsycopgConnector(
+@contextlib.asynccontextmanager
+async def opened() -> AsyncIterator[None]:
+    """Reach the queue by a small pool of connections, which is closed however this ends.
+
+    Procrastinate leaves the pool open when its opening is cancelled. A worker of that pool which is
+    connecting then takes the loop's end for a failed try, and waits for the next one without end.
+    """
+    pool = procrastinate.PsycopgConnector(
         kwargs=utils.connector_params(), min_size=1, max_size=4, timeout=10
     )
+    with app.replace_connector(pool):
+        try:
+            await app.open_async()
+            yield
+        finally:
+            await app.close_async()

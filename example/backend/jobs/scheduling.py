@@ -6,12 +6,10 @@ connection that holds it does.
 """
 
 import asyncio
-import contextlib
 import logging
-import signal
 
 import psycopg
-from procrastinate.contrib.django import app, utils
+from procrastinate.contrib.django import utils
 from procrastinate.periodic import PeriodicDeferrer
 
 from jobs import pulse, queues, schedule
@@ -24,18 +22,15 @@ TRY_EVERY = 1.0
 
 
 async def run() -> None:
-    """Enqueue by the schedule until the stop signal; wait first while another scheduler does.
+    """Enqueue by the schedule without end; wait first while another scheduler does.
 
+    The process may be ended at any moment: a job is enqueued wholly or not at all.
     Raises psycopg.Error when the database goes away, and the lock with it.
     """
-    this = asyncio.current_task()
-    assert this is not None  # noqa: S101 - inside a coroutine there is one
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        async with await psycopg.AsyncConnection.connect(
-            **utils.connector_params(), autocommit=True
-        ) as connection:
-            await _work(connection)
+    async with await psycopg.AsyncConnection.connect(
+        **utils.connector_params(), autocommit=True
+    ) as connection:
+        await _work(connection)
 
 
 async def _work(connection: psycopg.AsyncConnection) -> None:
@@ -57,6 +52,5 @@ async def _has_lock(connection: psycopg.AsyncConnection) -> bool:
 
 
 async def _defer() -> None:
-    with app.replace_connector(queues.connector()):
-        async with app.open_async():
-            await PeriodicDeferrer(schedule.registry()).worker()
+    async with queues.opened():
+        await PeriodicDeferrer(schedule.registry()).worker()

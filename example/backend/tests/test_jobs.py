@@ -28,6 +28,7 @@ from jobs import STALLED_AFTER, pulse, queues, schedule
 from jobs.tasks import MOST_TRIES, retry_stalled
 from notes.models import Note
 from notes.writing import write
+from tests.conftest import environment
 
 BACKEND = Path(__file__).parent.parent
 
@@ -45,28 +46,13 @@ def query(sql: str) -> list[tuple[object, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-@pytest.fixture
-def queue(transactional_db: None) -> Iterator[None]:
-    """Work on the queue in transactions of one's own, and leave it empty: Django does not."""
-    yield
-    query(
-        "TRUNCATE procrastinate_jobs, procrastinate_events, procrastinate_periodic_defers,"
-        " procrastinate_workers"
-    )
-
-
 @contextmanager
 def running(command: str, directory: Path) -> Iterator[subprocess.Popen[str]]:
     """Run a command on the test database; its pulse is in the directory."""
     process = subprocess.Popen(  # noqa: S603
         [sys.executable, "manage.py", command],
         cwd=BACKEND,
-        env={
-            **os.environ,
-            "DATABASE_NAME": connection.settings_dict["NAME"],
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "TMPDIR": str(directory),
-        },
+        env=environment(directory),
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -97,13 +83,12 @@ def work_once() -> None:
     """Do what is in the queue, in this process."""
 
     async def work() -> None:
-        async with app.open_async():
+        async with queues.opened():
             await app.run_worker_async(
                 wait=False, install_signal_handlers=False, listen_notify=False
             )
 
-    with app.replace_connector(queues.connector()):
-        asyncio.run(work())
+    asyncio.run(work())
 
 
 def states() -> list[tuple[str, int]]:

@@ -1,4 +1,6 @@
 import asyncio
+import os
+import signal
 from typing import Any
 
 import psycopg
@@ -11,6 +13,8 @@ class Command(BaseCommand):
     help = "Enqueue jobs by the schedule until the stop signal, unless another scheduler does."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # Not by unwinding the loop, in which the cancellation of what just connects can get lost.
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
         try:
             asyncio.run(scheduling.run())
         except* psycopg.Error as errors:

@@ -16,8 +16,7 @@ class Command(BaseCommand):
 
 async def work() -> None:
     """Do what `manage.py procrastinate worker` does, with a pulse and fewer connections."""
-    with app.replace_connector(queues.connector()):
-        async with app.open_async():
-            beating = asyncio.create_task(pulse.beat(app.check_connection_async))
-            await app.run_worker_async()
-            beating.cancel()
+    async with queues.opened():
+        beating = asyncio.create_task(pulse.beat(app.check_connection_async))
+        await app.run_worker_async()
+        beating.cancel()
