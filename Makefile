@@ -31,7 +31,7 @@ demo-down: .venv/.synced ## remove the demo's server, keep images and caches
 # Two at a time: what needs no server first, then a second scenario beside the first.
 .PHONY: test
 test: .venv/.synced .venv-other/.synced ## everything that CI asks for
-	@$(MAKE) --no-print-directory --jobs=2 molecule-default lint unit unit-other molecule-other
+	@$(MAKE) --no-print-directory --jobs=2 molecule-default lint unit unit-other example molecule-other
 
 .PHONY: lint
 lint: .venv/.synced ## linters and types
@@ -51,6 +51,12 @@ unit-other: export PATH := $(CURDIR)/.venv-other/bin:$(PATH)
 unit-other: .venv-other/.synced ## the same on the other ansible-core
 	pytest --quiet tests
 	ansible-playbook --syntax-check deploy.yml playbooks/*.yml -i inventories/production
+
+.PHONY: example
+example: export UV_VERSION := $(UV_VERSION)
+example: .venv/.synced ## the sample application's own linters and tests, in containers
+	@$(BENCH) prepare
+	@$(BENCH) example
 
 # One scenario converges on the other ansible-core.
 molecule-other: export PATH := $(CURDIR)/.venv-other/bin:$(PATH)

@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
-from bench import application, cleaning, demo, engine, figures, load, soak
+from bench import application, cleaning, demo, engine, figures, load, sample, soak
 from bench.asking import Settings
 from bench.names import STATE
 from bench.questions import MIXES
@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     publish.add_argument("version")
     publish.add_argument("--source", type=Path, default=application.SOURCE, help="its folder")
     publish.add_argument("--overlay", type=Path, help="files to lay over its own")
+    commands.add_parser("example", help="check the sample application by its own tests")
     commands.add_parser("demo", help="bring the demo up")
     deploy = commands.add_parser("demo-deploy", help="build, push and deploy a version")
     deploy.add_argument("version")
@@ -102,6 +103,7 @@ def main(arguments: list[str]) -> int:
         "engine": engine.ensure,
         "prepare": lambda: demo.prepare([names.split(",") for names in given.certificates]),
         "publish": lambda: demo.publish(given.version, given.source, given.overlay),
+        "example": sample.run,
         "demo": demo.up,
         "demo-deploy": lambda: demo.release(given.version),
         "demo-down": demo.down,
