@@ -1,23 +1,37 @@
-"""The test host of this scenario, and its visitors."""
+"""The test host of this scenario, its stack, and their visitors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import pytest
+from bench.playbooks import Environment
+from bench.site import Site
 from bench.visitor import Visitor
 
-HTTPS_PORT = 8511
+SITE: Final = Site(
+    Environment(("molecule/inventory/other",)),
+    stack="other",
+    domain="counter.example.com",
+    port=8511,
+    container="slipway-bench-other",
+)
+
+
+@pytest.fixture(scope="session")
+def site() -> Site:
+    """Return the stack of this application."""
+    return SITE
 
 
 @pytest.fixture(scope="session")
 def server(server_named: Callable[[str], Any]) -> Any:
     """Return the host of this application."""
-    return server_named("slipway-bench-other")
+    return server_named(SITE.container)
 
 
-@pytest.fixture(params=["counter.example.com", "api.example.com"])
+@pytest.fixture(params=[SITE.domain, "api.example.com"])
 def visitor(request: pytest.FixtureRequest) -> Visitor:
     """Return a visitor of either of the service's domains."""
-    return Visitor(request.param, HTTPS_PORT)
+    return Visitor(request.param, SITE.port)

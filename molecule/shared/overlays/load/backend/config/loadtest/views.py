@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from notes.models import Note
 
-LONGEST = 10.0
+LONGEST = 30.0
 STEP = 0.1
 CHUNK = 16 * 1024
 
