@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH):$(PYENV)
 export PYTHONPATH := molecule/shared
 
 UV := $(shell uv --version > /dev/null 2>&1 && echo uv || echo .tools/bin/uv)
-BENCH := .venv/bin/python -m bench
+PROGRAM := .venv/bin/python -m bench
 SCENARIOS := $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
 
 .PHONY: help
@@ -17,16 +17,16 @@ help: ## list the targets
 
 .PHONY: demo
 demo: .venv/.synced ## a throw-away server with the sample application, at https://demo.slipway.localhost:8443/
-	@$(BENCH) demo
+	@$(PROGRAM) demo
 
 .PHONY: demo-deploy
 demo-deploy: .venv/.synced ## deploy what lies in example/ to the demo: make demo-deploy VERSION=2
 	@test -n "$(VERSION)" || { echo "Say which version: make demo-deploy VERSION=2"; exit 1; }
-	@$(BENCH) demo-deploy "$(VERSION)"
+	@$(PROGRAM) demo-deploy "$(VERSION)"
 
 .PHONY: demo-down
 demo-down: .venv/.synced ## remove the demo's server, keep images and caches
-	@$(BENCH) demo-down
+	@$(PROGRAM) demo-down
 
 # Two at a time: what needs no server first, then a second scenario beside the first.
 .PHONY: test
@@ -64,16 +64,20 @@ molecule-other: .venv-other/.synced
 
 .PHONY: $(addprefix molecule-,$(SCENARIOS))
 $(addprefix molecule-,$(SCENARIOS)): molecule-%: .venv/.synced
-	@$(BENCH) prepare
+	@$(PROGRAM) prepare
 	molecule test --scenario-name $*
 
 .PHONY: figures
 figures: .venv/.synced ## measure deploys on the demo's server, beside the bare commands
-	@$(BENCH) figures
+	@$(PROGRAM) figures
 
 .PHONY: soak
 soak: .venv/.synced ## 20 deploys under load, 100,000 requests, none lost: make soak SOAK="--deploys=2 --requests=9000"
-	@$(BENCH) soak $(SOAK)
+	@$(PROGRAM) soak $(SOAK)
+
+.PHONY: bench
+bench: .venv/.synced ## Slipway beside other ways, under the same load: make bench BENCH="--ways=compose,rollout --rolls=2"
+	@$(PROGRAM) peers $(BENCH)
 
 # `make molecule-roll` does it once and briefly; this takes hours, most of them the kills.
 .PHONY: faults
@@ -82,7 +86,7 @@ faults: molecule-roll ## releases that turn bad, kills, canaries, jobs and locks
 
 .PHONY: clean
 clean: .venv/.synced ## remove all that the demo and the tests made
-	@$(BENCH) clean
+	@$(PROGRAM) clean
 
 # The tools as uv.lock pins them.
 .venv/.synced: pyproject.toml uv.lock | $(filter-out uv,$(UV))

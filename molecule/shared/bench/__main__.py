@@ -9,14 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from bench import application, cleaning, demo, engine, figures, load, sample, soak
 from bench.asking import Settings
 from bench.names import STATE
+from bench.peers import measure
+from bench.peers import run as peers
+from bench.peers.ways import TITLES
 from bench.questions import MIXES
 from bench.shell import BenchError
 
+Size = TypeVar("Size", soak.Size, measure.Size)
 # What scenarios that run side by side all ask for.
 SHARED: Final = frozenset({"engine", "prepare", "publish"})
 
@@ -53,7 +57,11 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("demo-down", help="remove the demo's server")
     load_options(commands.add_parser("load", help="ask a server at a steady rate"))
     commands.add_parser("figures", help="measure deploys on the demo's server")
-    soak_options(commands.add_parser("soak", help="deploy under load on the demo's server"))
+    long = commands.add_parser("soak", help="deploy under load on the demo's server")
+    size_options(long, soak.Size)
+    compare = commands.add_parser("peers", help="Slipway beside other ways, under the same load")
+    compare.add_argument("--ways", default=",".join(TITLES), help="which, separated by commas")
+    size_options(compare, measure.Size)
     commands.add_parser("clean", help="remove all that the bench made")
     return whole
 
@@ -76,17 +84,17 @@ def load_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--until-eof", action="store_true", help="end with the standard input")
 
 
-def soak_options(command: argparse.ArgumentParser) -> None:
-    """Add how long to soak; the defaults are those of bench.soak.Size."""
-    for field in fields(soak.Size):
+def size_options(command: argparse.ArgumentParser, size: type[Size]) -> None:
+    """Add how much to do, in the words and with the defaults of a class of sizes."""
+    for field in fields(size):
         command.add_argument(
             f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default
         )
 
 
-def soaked(given: argparse.Namespace) -> None:
-    """Run a soak."""
-    soak.run(soak.Size(**{field.name: getattr(given, field.name) for field in fields(soak.Size)}))
+def sized(given: argparse.Namespace, size: type[Size]) -> Size:
+    """Read what `size_options` added."""
+    return size(**{field.name: getattr(given, field.name) for field in fields(size)})
 
 
 def ask(given: argparse.Namespace) -> None:
@@ -99,6 +107,7 @@ def ask(given: argparse.Namespace) -> None:
 def main(arguments: list[str]) -> int:
     """Run one command; say what is wrong in one message when it fails."""
     given = parser().parse_args(arguments)
+    options = " ".join(arguments[1:])
     actions = {
         "engine": engine.ensure,
         "prepare": lambda: demo.prepare([names.split(",") for names in given.certificates]),
@@ -109,7 +118,8 @@ def main(arguments: list[str]) -> int:
         "demo-down": demo.down,
         "load": lambda: ask(given),
         "figures": figures.measure,
-        "soak": lambda: soaked(given),
+        "soak": lambda: soak.run(sized(given, soak.Size)),
+        "peers": lambda: peers.run(given.ways, sized(given, measure.Size), options),
         "clean": cleaning.everything,
     }
     try:

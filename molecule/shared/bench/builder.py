@@ -1,4 +1,7 @@
-"""Run the builder: a server with an engine of its own, whose build cache outlives it."""
+"""Run the builder: a server with an engine of its own, whose build cache outlives it.
+
+Others may have a server like it, by another name.
+"""
 
 from __future__ import annotations
 
@@ -23,24 +26,24 @@ def archive(files: dict[str, bytes]) -> bytes:
     return target.getvalue()
 
 
-def ensure(image: str, *, mirror: bool) -> None:
-    """Leave with a builder whose engine answers."""
-    found = made_from(BUILDER)
-    if found == image and succeeds([client(), "exec", BUILDER, "docker", "info"]):
+def ensure(image: str, *, mirror: bool, name: str = BUILDER) -> None:
+    """Leave with a server of that name whose engine answers."""
+    found = made_from(name)
+    if found == image and succeeds([client(), "exec", name, "docker", "info"]):
         return
-    with step("Start the builder"):
+    with step(f"Start {name}"):
         if found != image:
             if found is not None:
-                docker("rm", "--force", BUILDER)
-            ensure_volume(BUILDER)
+                docker("rm", "--force", name)
+            ensure_volume(name)
             chosen = hosts.this_machine()
             docker(
-                *("create", f"--name={BUILDER}", f"--hostname={BUILDER}", f"--label={LABEL}=1"),
+                *("create", f"--name={name}", f"--hostname={name}", f"--label={LABEL}=1"),
                 *(f"--network={NETWORK}", *hosts.run_options(chosen)),
-                *(f"--volume={BUILDER}:/var/lib/docker", image, *chosen.command),
+                *(f"--volume={name}:/var/lib/docker", image, *chosen.command),
             )
             options = json.dumps(hosts.daemon_options(mirror=mirror)).encode()
-            docker("cp", "-", f"{BUILDER}:/etc/docker", data=archive({"daemon.json": options}))
-        docker("start", BUILDER)
-        ready = [client(), "exec", BUILDER, "docker", "info"]
-        wait_until("The builder's engine answers", ready, seconds=60)
+            docker("cp", "-", f"{name}:/etc/docker", data=archive({"daemon.json": options}))
+        docker("start", name)
+        ready = [client(), "exec", name, "docker", "info"]
+        wait_until(f"The engine of {name} answers", ready, seconds=60)

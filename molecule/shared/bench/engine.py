@@ -56,6 +56,12 @@ def made_from(container: str) -> str | None:
     return docker("inspect", "--format={{.Config.Image}}", container).strip()
 
 
+def address(container: str) -> str:
+    """Return a container's own address: Docker's proxy before 127.0.0.1 takes processor time."""
+    networks = docker("inspect", "--format={{json .NetworkSettings.Networks}}", container)
+    return str(next(iter(json.loads(networks).values()))["IPAddress"])
+
+
 def answers() -> bool:
     """Say whether an engine answers the client."""
     if not (DEBIAN_CLIENT.exists() or shutil.which("docker")):

@@ -17,7 +17,6 @@ import requests
 
 from bench import demo, engine
 from bench.asking import LIMIT_SECONDS, Record, Settings
-from bench.engine import docker
 from bench.load import Running
 from bench.names import ROOT, STATE
 from bench.playbooks import Environment
@@ -153,7 +152,7 @@ def under_load(
     author = f"soak-{time.time_ns()}"
     settings = Settings(
         port=HTTPS_PORT,
-        address=address(site),
+        address=engine.address(site.container),
         domain=site.domain,
         rate=size.rate,
         seconds=LIMIT_SECONDS,
@@ -179,12 +178,6 @@ def under_load(
     broken += broken_rules(records, confirmed)
     broken += wrongly_written(site, author, records)
     return Outcome(begun, begun + size.idle_seconds, records, deploys, broken)
-
-
-def address(site: Site) -> str:
-    """Return the server's own address: Docker's proxy before 127.0.0.1 takes processor time."""
-    networks = docker("inspect", "--format={{json .NetworkSettings.Networks}}", site.container)
-    return str(next(iter(json.loads(networks).values()))["IPAddress"])
 
 
 def wrongly_written(site: Site, author: str, records: list[Record]) -> list[str]:

@@ -109,16 +109,19 @@ def broken_rules(records: Iterable[Record], confirmed: Sequence[Confirmed]) -> l
     return found
 
 
+def in_seconds(records: Sequence[Record]) -> dict[int, list[Record]]:
+    """Return what was due in each second, counted from the first question, in order."""
+    begun = min((record.due for record in records), default=0.0)
+    seconds: dict[int, list[Record]] = {}
+    for record in sorted(records):
+        seconds.setdefault(int(record.due - begun), []).append(record)
+    return seconds
+
+
 def by_second(records: Sequence[Record]) -> list[tuple[str, ...]]:
     """Return a row for each second in which a question was due, in the words of EACH_SECOND."""
-    if not records:
-        return []
-    begun = min(record.due for record in records)
-    seconds: dict[int, list[Record]] = {}
-    for record in records:
-        seconds.setdefault(int(record.due - begun), []).append(record)
     rows = []
-    for second, asked in sorted(seconds.items()):
+    for second, asked in in_seconds(records).items():
         figures = latency(asked)
         times = (figures.p50, figures.p95, figures.p99, figures.slowest)
         lost = sum(bool(record.lost) for record in asked)

@@ -14,7 +14,7 @@ POOL: Final = 64  # connections kept for a load that asks side by side
 
 
 class _Adapter(HTTPAdapter):
-    """Connects to a port of this machine, and asks for the domain's certificate."""
+    """Connects to an address, and asks for the domain's certificate."""
 
     def __init__(self, domain: str) -> None:
         self.domain = domain
@@ -29,9 +29,9 @@ class _Adapter(HTTPAdapter):
 class Visitor:
     """One browser's worth of cookies and connections; redirects are answers, too."""
 
-    def __init__(self, domain: str, port: int) -> None:
-        """Aim at the domain by way of a port of this machine."""
-        self.base = f"https://127.0.0.1:{port}"
+    def __init__(self, domain: str, port: int, address: str = "127.0.0.1") -> None:
+        """Aim at the domain by way of a port, of this machine if no other is named."""
+        self.base = f"https://{address}:{port}"
         self.session = requests.Session()
         self.session.verify = str(AUTHORITY)
         self.session.trust_env = False
