@@ -55,8 +55,8 @@ unit-other: .venv-other/.synced ## the same on the other ansible-core
 .PHONY: example
 example: export UV_VERSION := $(UV_VERSION)
 example: .venv/.synced ## the sample application's own linters and tests, in containers
-	@$(BENCH) prepare
-	@$(BENCH) example
+	@$(PROGRAM) prepare
+	@$(PROGRAM) example
 
 # One scenario converges on the other ansible-core.
 molecule-other: export PATH := $(CURDIR)/.venv-other/bin:$(PATH)
