@@ -18,7 +18,10 @@ class AnswerError(Exception):
 class Answer:
     """One answer: feed it until it is complete."""
 
-    __slots__ = ("_at", "_buffer", "_chunked", "_end", "_head_end", "closes", "release", "status")
+    __slots__ = (
+        *("_at", "_buffer", "_chunked", "_end", "_head_end"),
+        *("closes", "is_page", "release", "status"),
+    )
 
     def __init__(self) -> None:
         """Begin with nothing."""
@@ -29,6 +32,7 @@ class Answer:
         self._at = 0  # where the next chunk begins
         self.status = 0
         self.closes = False
+        self.is_page = False
         self.release: str | None = None
 
     def feed(self, data: bytes) -> bool:
@@ -71,6 +75,7 @@ class Answer:
             raise AnswerError(f"no HTTP: {head[:40]!r}")
         self.status = int(head[9:12])
         self.closes = b"\r\nconnection: close" in head
+        self.is_page = b"\r\ncontent-type: text/html" in head
         if head.count(RELEASE) > 1:
             raise AnswerError("more than one release answers")
         self.release = _value(head, RELEASE)

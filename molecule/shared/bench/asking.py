@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from bench.answers import Answer
 from bench.ca import AUTHORITY
 from bench.lines import Line
-from bench.questions import BOARDS, MIXES, Kind, Pass, draw, head, write
+from bench.questions import BOARDS, MIXES, PAGES, Kind, Pass, draw, head, write
 from bench.shell import BenchError
 
 ANSWER_SECONDS: Final = 15
@@ -184,6 +184,9 @@ class Asker:
         """Return what is wrong with an answer, "" where nothing is."""
         if answer.status != kind.status:
             return f"status {answer.status}"
+        # A frontend answers whatever path it is asked for with its page.
+        if answer.is_page and kind.name not in PAGES:
+            return "a page in place of the API's answer"
         if not self.settings.releases:
             return ""
         if not answer.release:

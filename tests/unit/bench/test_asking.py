@@ -142,6 +142,16 @@ def test_each_question_without_a_good_answer_is_lost_and_asked_once(
     assert count == 10
 
 
+def test_page_that_answers_in_place_of_the_api_is_a_loss(trust: ssl.SSLContext) -> None:
+    async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await question(reader):
+            writer.write(GOOD.replace(b"200 OK", b"200 OK\r\nContent-Type: text/html"))
+        writer.close()
+
+    found = {(record.kind == "page", record.lost) for record in load(trust, visit)}
+    assert found == {(True, ""), (False, "a page in place of the API's answer")}
+
+
 def test_question_without_an_answer_in_time_is_lost(
     trust: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
