@@ -10,7 +10,7 @@ from bench import engine
 from bench.peers.rollout import rollout
 from bench.peers.server import Server
 from bench.shell import BenchError, tail
-from bench.soak import DEMO, VARIABLES, roll
+from bench.soak import DEMO, VARIABLES
 
 AUTHOR: Final = "bench"  # of the notes that the load writes
 SERVICES: Final = ("backend", "frontend")
@@ -41,8 +41,9 @@ class Way(Protocol):
         """Leave nothing behind."""
 
 
+@dataclass(frozen=True)
 class Slipway:
-    """The shipped deploy.yml, on the demo's server."""
+    """The shipped deploy.yml, on the demo's server, with its defaults: its soak is no shorter."""
 
     @property
     def address(self) -> str:
@@ -51,13 +52,14 @@ class Slipway:
 
     def begin(self, version: str) -> None:
         """Have this version serve."""
-        run = DEMO.deploy(**VARIABLES, stack_version=version)
-        if not run.ok:
-            raise BenchError(f"deploy.yml failed:\n{tail(run.output)}")
+        self.replace(version)
 
     def replace(self, version: str) -> None:
         """Deploy it."""
-        roll(DEMO, {"stack_version": version})
+        environment = VARIABLES["stack_environment"]
+        run = DEMO.deploy(stack_environment=environment, stack_version=version)
+        if not run.ok:
+            raise BenchError(f"deploy.yml failed:\n{tail(run.output)}")
 
     def end(self) -> None:
         """Drop the notes that the load wrote."""
@@ -147,7 +149,7 @@ class Rolled:
 
 @dataclass(frozen=True)
 class Swarm:
-    """`docker stack deploy` of services with two replicas, each new one before its old one."""
+    """`docker stack deploy`, which starts a new task before it stops the old one."""
 
     server: Server
 
@@ -187,7 +189,7 @@ TITLES: Final = {
     "compose": "`docker compose up -d`, Traefik's Docker provider",
     "rollout": "docker-rollout, Traefik's Docker provider",
     "rollout-drain": "docker-rollout with its documented draining, Traefik's Docker provider",
-    "swarm": "Swarm service, 2 replicas, start-first, Traefik's Swarm provider",
+    "swarm": "`docker stack deploy`, start-first, Traefik's Swarm provider",
 }
 
 
