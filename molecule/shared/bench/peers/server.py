@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from bench import application, builder, ca, demo, engine, images
 from bench.builder import archive
 from bench.engine import docker
-from bench.names import PREFIX, REGISTRY_NAME, ROOT
+from bench.names import PREFIX, REGISTRY_NAME, ROOT, STATE
 from bench.soak import VARIABLES
 
 NAME: Final = f"{PREFIX}-peers"
 SOURCE: Final = ROOT / "bench"
 TARGET: Final = "/srv/bench"
+# Secrets too, so a file and no arguments.
+ENVIRONMENT: Final = STATE / "peers.env"
 REPOSITORY: Final = f"{REGISTRY_NAME}/{application.SOURCE.name}"
 STOOD_FOR: Final = {one.name: one.stands_for or "" for one in images.RECIPES}
 
@@ -35,10 +36,9 @@ def drawn() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Server:
-    """A server made for the peers; its commands see `environment`."""
+    """A server made for the peers; its commands see what ENVIRONMENT says."""
 
     name: str = NAME
-    environment: Mapping[str, str] = field(default_factory=drawn)
 
     def make(self) -> None:
         """Make it anew, with the peers' files and the bench's certificate."""
@@ -53,9 +53,12 @@ class Server:
         docker("exec", self.name, "mkdir", "--parents", TARGET)
         docker("cp", "-", f"{self.name}:{TARGET}", data=application.pack(SOURCE))
         docker("cp", "-", f"{self.name}:{TARGET}/traefik", data=archive(pair))
+        ENVIRONMENT.touch(mode=0o600)
+        ENVIRONMENT.write_text("".join(f"{name}={value}\n" for name, value in drawn().items()))
 
     def remove(self) -> None:
         """Remove it with all that it holds, if it is there."""
+        ENVIRONMENT.unlink(missing_ok=True)
         if engine.exists("container", self.name):
             docker("rm", "--force", self.name)
         if engine.exists("volume", self.name):
@@ -63,7 +66,7 @@ class Server:
 
     def run(self, *command: str, **more: str) -> str:
         """Run a command on it, in the folder of the peers' files; return what it wrote."""
-        given = [f"--env={name}={value}" for name, value in {**self.environment, **more}.items()]
+        given = [f"--env-file={ENVIRONMENT}", *(f"--env={key}={more[key]}" for key in more)]
         return docker("exec", f"--workdir={TARGET}", *given, self.name, *command, log="peers")
 
     @property
