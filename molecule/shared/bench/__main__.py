@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -105,7 +106,11 @@ def ask(given: argparse.Namespace) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; say what is wrong in one message when it fails."""
+    """Run one command; say what is wrong in one message when it fails.
+
+    SIGTERM interrupts it as Ctrl-C does, so that it still removes what it made.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     given = parser().parse_args(arguments)
     options = " ".join(arguments[1:])
     actions = {
@@ -128,6 +133,9 @@ def main(arguments: list[str]) -> int:
     except BenchError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return 130
     return 0
 
 

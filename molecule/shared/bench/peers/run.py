@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import Final
 
@@ -33,22 +33,21 @@ def chosen(names: str) -> list[str]:
 def servers(names: Sequence[str]) -> Iterator[Server]:
     """Have the servers that these ways need, with the images; remove what was made."""
     server = Server()
-    with_demo = SLIPWAY in names
-    make_demo = with_demo and not (engine.answers() and engine.exists("container", DEMO.container))
-    try:
-        if make_demo:
+    with ExitStack() as afterwards:
+        if SLIPWAY in names and not (
+            engine.answers() and engine.exists("container", DEMO.container)
+        ):
+            afterwards.callback(demo.down)
             demo.up()
         for version in VERSIONS:
             demo.publish(version, overlay=OVERLAY)
-        with step("Make the peers' server, and have the images on both"):
+        with step("Make the peers' server, and have the images where they are run"):
+            afterwards.callback(server.remove)
             server.make()
-            for container in [server.name, *([DEMO.container] if with_demo else [])]:
-                supply(container)
+            supply(server.name)
+            if SLIPWAY in names:
+                supply(DEMO.container)
         yield server
-    finally:
-        server.remove()
-        if make_demo:
-            demo.down()
 
 
 def supply(container: str) -> None:
