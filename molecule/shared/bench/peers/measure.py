@@ -36,6 +36,14 @@ class Size:
     pause_seconds: float = 4.0
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        """Refuse what measures nothing; BenchError."""
+        for name in ("rolls", "rate"):
+            if getattr(self, name) <= 0:
+                raise BenchError(
+                    f"--{name}={getattr(self, name)} measures nothing: say more than 0"
+                )
+
 
 @dataclass(frozen=True)
 class Roll:

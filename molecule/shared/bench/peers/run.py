@@ -81,14 +81,16 @@ def versions(server: Server) -> dict[str, str]:
 def run(names: str, size: Size, options: str) -> None:
     """Measure the ways of these names, print the table, write results and plots.
 
-    The options are those of the command line, so that the results name a command to type.
+    They go to bench/ when all ways were measured, to .bench/bench when only some were. The options
+    are those of the command line, so that the results name a command to type.
     """
     command = f'make bench BENCH="{options}"' if options else "make bench"
     ways = chosen(names)
     with servers(ways) as server:
         all_measured = [measured(name, made(name, server), size) for name in ways]
         text = page(all_measured, size, command, versions(server))
-    (SOURCE / "results.md").write_text(text)
+    folder = SOURCE if set(ways) == set(TITLES) else FOLDER
+    (folder / "results.md").write_text(text)
     # Here, because every load is a process of the bench, and would load the plots' library too.
-    import_module("bench.peers.plots").draw(all_measured, SOURCE)
-    say(f"\n{table(all_measured)}\n\nWritten to {SOURCE}")
+    import_module("bench.peers.plots").draw(all_measured, folder)
+    say(f"\n{table(all_measured)}\n\nWritten to {folder}")
