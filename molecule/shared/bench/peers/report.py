@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from bench.asking import ANSWER_SECONDS
 from bench.peers.measure import Measured, Size
 from bench.peers.ways import TITLES
 from bench.tallies import latency
@@ -27,7 +28,7 @@ def row(measured: Measured) -> str:
     """Return a way's line of the table; latencies are those of the answered questions."""
     lost = Counter(kind(record.lost) for record in measured.lost)
     figures = latency(measured.records)
-    times = (f"{seconds * 1000:.0f}" for seconds in (figures.p50, figures.p99, figures.slowest))
+    times = (f"{seconds * 1000:,.0f}" for seconds in (figures.p50, figures.p99, figures.slowest))
     cells = (
         TITLES[measured.way],
         f"{len(measured.records):,}",
@@ -73,10 +74,11 @@ def page(
 
 {table(all_measured)}
 
-Failed: no answer in 15 s, a connection that broke, or another status than a good answer has.
-Latencies are those of the answered questions, through the whole run, from when each was due; from
-those that take five seconds on purpose, the five are taken off. "Seconds each" is the median from
-the operator's command until ten answers in a row come from the new version.
+Failed: no answer in {ANSWER_SECONDS} s, a connection that broke, another status than a good answer
+has, or the page where the API was asked. Latencies are those of the answered questions, through the
+whole run, from when each was due; from those that take five seconds on purpose, the five are taken
+off. "Seconds each" is the median from the operator's command until it has returned and ten answers
+in a row come from the new version.
 
 | | |
 |---|---|
@@ -87,7 +89,7 @@ the operator's command until ten answers in a row come from the new version.
 | machine | {machine()}; load, servers and controller share it |
 | versions | {used} |
 
-What each way was given, and what not, says [README.md](README.md).
+[README.md](README.md) says what each way was given and what not, and how to read this.
 
 ![Failed requests a second over time, a row for each way](failures.svg)
 
