@@ -42,6 +42,7 @@ class FakeEngine(Engine):
         self.step: Callable[[str], None] = lambda _: None
         self.there: dict[str, dict[str, Any]] = {}
         self.images: set[str] = set()
+        self.weights: dict[str, int] = {}
         self.networks = [f"{STACK}-{kind}" for kind in ("edge", "app", "data")]
         self.wait: Callable[[], str] = lambda: "0\n"
         self.log = "the last line"
@@ -83,6 +84,16 @@ class FakeEngine(Engine):
         self.images.update(missing)
         self.step("after pull")
         return missing
+
+    def tell(self, path: str, what: dict[str, Any]) -> tuple[int, Any]:
+        name = path.removeprefix("/containers/").removesuffix("/update")
+        self.step("before update")
+        if name not in self.there:
+            return 404, {"message": f"No such container: {name}"}
+        self.weights[name] = what["CpuShares"]
+        self.events.append(f"weigh {name} {what['CpuShares']}")
+        self.step("after update")
+        return 200, {}
 
     def ask(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:
         if path == "/networks":

@@ -107,6 +107,25 @@ def test_images_are_named_after_the_release_before_anything_starts(stage: Stage)
     assert stage.events[9] == f"up {NEW}"
 
 
+def test_a_release_gives_way_to_what_serves_until_it_is_to_have_visitors_itself(
+    stage: Stage,
+) -> None:
+    stage.roll()
+    for name in ("backend-1", "frontend-1", "worker-1", "scheduler-1"):
+        assert before(stage, f"up {NEW}", f"weigh {container(name)} 128")
+        assert before(stage, f"weigh {container(name)} 128", f"probe {container('backend-1')}")
+        assert before(stage, f"probe {container('worker-1')}", f"weigh {container(name)} 1024")
+        assert before(stage, f"weigh {container(name)} 1024", f"switch {NEW}")
+
+
+def test_what_visitors_wait_for_does_not_give_way(stage: Stage) -> None:
+    stage.roll()
+    del stage.events[:]
+    stage.roll(OLD, action=ROLLBACK)
+    assert not [event for event in stage.events if event.endswith(" 128")]
+    assert set(stage.engine.weights.values()) == {1024}
+
+
 def test_the_prober_wants_the_new_release_once_it_is_confirmed(stage: Stage) -> None:
     stage.roll()
     assert stage.trial.probed == [(NEW, OLD)]
@@ -182,6 +201,7 @@ def test_a_canary_soaks_at_each_step_while_the_old_release_still_serves(stage: S
         *(f"switch {NEW}", "watch 30"),
     ]
     assert before(stage, f"compare {OLD}", f"switch {OLD}")
+    assert before(stage, f"weigh {container('backend-1')} 1024", f"switch {OLD}")
 
 
 def test_a_first_release_has_no_canary_and_no_soak(stage: Stage) -> None:

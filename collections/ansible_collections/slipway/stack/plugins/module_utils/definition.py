@@ -50,6 +50,10 @@ SERVICE_DEFAULTS: dict[str, Any] = {
     "stop_timeout": None,
 }
 
+# Weights beside all that wants a processor at the same time: Docker's own, and that of what has no
+# visitors yet. An idle host gives either all they can use.
+FULL_SHARES, YIELDING_SHARES = 1024, 128
+
 COMMAND_DEFAULTS: dict[str, Any] = {
     "when": "before",
     "timeout": 600,
@@ -186,6 +190,7 @@ def compose_definition(model: dict[str, Any], release: Release) -> dict[str, Any
             **_networks({network: {} for network in services[name]["networks"]}),
             "container_name": command_container(model["name"], release.id, command["name"]),
             "command": literal(command["command"]),
+            "cpu_shares": YIELDING_SHARES,
             "restart": "no",
             **(
                 _waits_for(_before(first, command["name"]))

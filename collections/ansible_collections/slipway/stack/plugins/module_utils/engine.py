@@ -132,13 +132,28 @@ class Engine:
         )
         return missing
 
+    def weigh(self, name: str, shares: int) -> None:
+        """Set how much processor time a container gets beside others that want it, too."""
+        status, answer = self.tell(f"/containers/{quote(name)}/update", {"CpuShares": shares})
+        if status != http.client.OK:
+            raise EngineError(f"The engine does not change the weight of {name}: {answer}")
+
     def ask(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:
         """Get a path of the engine's API; return the status and the decoded answer."""
+        return self._answer("GET", path, None, headers or {})
+
+    def tell(self, path: str, what: dict[str, Any]) -> tuple[int, Any]:
+        """Post something to a path of the engine's API; return as `ask` does."""
+        return self._answer("POST", path, json.dumps(what), {"Content-Type": "application/json"})
+
+    def _answer(
+        self, method: str, path: str, body: str | None, headers: dict[str, str]
+    ) -> tuple[int, Any]:
         connection = _Connection("localhost", timeout=ANSWER_SECONDS)
         try:
-            connection.request("GET", path, headers=headers or {})
+            connection.request(method, path, body, headers)
             answer = connection.getresponse()
-            body = answer.read()
+            text = answer.read()
         except (OSError, http.client.HTTPException) as error:
             raise EngineError(
                 f"The Docker Engine does not answer at {SOCKET} ({error}). "
@@ -147,9 +162,9 @@ class Engine:
         finally:
             connection.close()
         try:
-            return answer.status, json.loads(body or b"null")
+            return answer.status, json.loads(text or b"null")
         except ValueError:
-            return answer.status, body.decode(errors="replace")
+            return answer.status, text.decode(errors="replace")
 
     def platform(self) -> str:
         """Return the engine's platform, such as `linux/amd64`."""

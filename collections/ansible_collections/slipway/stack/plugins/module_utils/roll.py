@@ -21,11 +21,13 @@ from ansible_collections.slipway.stack.plugins.module_utils import assets
 from ansible_collections.slipway.stack.plugins.module_utils.clock import Clock
 from ansible_collections.slipway.stack.plugins.module_utils.command import run_command
 from ansible_collections.slipway.stack.plugins.module_utils.definition import (
+    FULL_SHARES,
     PORT_LABEL,
     RELEASE_LABEL,
     SERVICE_LABEL,
     SINGLETON_LABEL,
     STACK_LABEL,
+    YIELDING_SHARES,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
 from ansible_collections.slipway.stack.plugins.module_utils.job import DEPLOY, ROLLBACK, Job
@@ -112,6 +114,8 @@ class Roll:
         with self._phase("start"):
             self.starter.tag_images(new)
             self.starter.create(new)
+            if self.old and not self.resuming and self.job.action == DEPLOY:
+                self.starter.weigh(new, YIELDING_SHARES)
             self.starter.start(new, routed(new))
         with self._phase("healthy"):
             self.starter.wait_until_healthy(new, routed(new), settled=self.resuming)
@@ -123,6 +127,7 @@ class Roll:
                 self.trial.smoke(new)
         if self.job.action == DEPLOY:
             self._start_workers()
+        self.starter.weigh(new, FULL_SHARES)
         self.trial.compare(self.old)
         if self.old and not self.resuming and self.job.action == DEPLOY:
             self._canary(self.old)

@@ -78,6 +78,11 @@ class Starter:
         path = self.directory.release(manifest.id)
         self.engine.create(path, replicas, timeout=ENGINE_SECONDS * len(replicas))
 
+    def weigh(self, manifest: Manifest, shares: int) -> None:
+        """Set the weight of a release's containers beside all others on the host."""
+        for name in containers_of(manifest, manifest.services):
+            self.engine.weigh(name, shares)
+
     def start(self, manifest: Manifest, services: list[str]) -> None:
         """Start the containers of some services side by side; those that run stay as they are."""
         together(
