@@ -41,7 +41,7 @@ SERVICE_DEFAULTS: dict[str, Any] = {
     "replicas": 1,
     "singleton": False,
     "memory": "256m",
-    "cpus": 0.5,
+    "cpus": 1.0,
     "pids": 256,
     "read_only": True,
     "tmpfs": ["/tmp"],  # noqa: S108 - a path inside the container
