@@ -44,7 +44,7 @@ class FakeEngine(Engine):
         self.images: set[str] = set()
         self.weights: dict[str, int] = {}
         self.networks = [f"{STACK}-{kind}" for kind in ("edge", "app", "data")]
-        self.wait: Callable[[], str] = lambda: "0\n"
+        self.ended: Callable[[], int] = lambda: 0
         self.log = "the last line"
         self.new_state: dict[str, Any] = {}
 
@@ -85,15 +85,26 @@ class FakeEngine(Engine):
         self.step("after pull")
         return missing
 
-    def tell(self, path: str, what: dict[str, Any]) -> tuple[int, Any]:
-        name = path.removeprefix("/containers/").removesuffix("/update")
-        self.step("before update")
-        if name not in self.there:
-            return 404, {"message": f"No such container: {name}"}
-        self.weights[name] = what["CpuShares"]
-        self.events.append(f"weigh {name} {what['CpuShares']}")
-        self.step("after update")
-        return 200, {}
+    def tag(self, image: str, name: str) -> None:
+        self.run("tag", image, name)
+
+    def weigh(self, container: str, shares: int) -> None:
+        self.run("weigh", container, str(shares))
+
+    def start(self, container: str, timeout: float = 0) -> None:
+        self.run("start", container)
+
+    def wait(self, container: str, timeout: float) -> int:
+        return int(self.run("wait", container))
+
+    def stop(self, container: str, timeout: float) -> None:
+        self.run("stop", container)
+
+    def remove(self, container: str, *, volumes: bool = False) -> None:
+        self.run("rm", container)
+
+    def remove_image(self, name: str) -> None:
+        self.run("image", "rm", name)
 
     def ask(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:
         if path == "/networks":
@@ -191,9 +202,15 @@ class FakeEngine(Engine):
         return ""
 
     def _wait(self, rest: list[str]) -> str:
-        code = self.wait()
+        code = self.ended()
         self.set_running(rest[0], running=False)
-        return code
+        return str(code)
+
+    def _weigh(self, rest: list[str]) -> str:
+        name, shares = rest
+        self.weights[name] = int(shares)
+        self.events.append(f"weigh {name} {shares}")
+        return ""
 
     def _tag(self, rest: list[str]) -> str:
         self.events.append(f"tag {rest[1]}")
@@ -215,8 +232,8 @@ class FakeEngine(Engine):
         return ""
 
     def _rm(self, rest: list[str]) -> str:
-        self.events.append(f"rm {self._told(rest[1:])}")
-        for name in filter(None, [self._find(name) for name in rest[1:]]):
+        self.events.append(f"rm {self._told(rest)}")
+        for name in filter(None, map(self._find, rest)):
             del self.there[name]
         return ""
 

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from ansible_collections.slipway.stack.plugins.module_utils import engine as engine_module
+from ansible_collections.slipway.stack.plugins.module_utils import engine_api
 from ansible_collections.slipway.stack.plugins.module_utils.engine import (
     Engine,
     EngineError,
@@ -136,7 +136,7 @@ def test_the_registrys_refusal_is_passed_on(answer: Any, said: str) -> None:
 def test_without_its_socket_the_engine_is_said_not_to_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "SOCKET", str(tmp_path / "docker.sock"))
+    monkeypatch.setattr(engine_api, "SOCKET", str(tmp_path / "docker.sock"))
     with pytest.raises(EngineError, match=r"does not answer at .*systemctl status docker"):
         Engine().platform()
 

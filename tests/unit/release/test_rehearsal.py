@@ -39,10 +39,8 @@ class Stage(FakeEngine):
             raise EngineError(self.failing["run"])
         return self.output
 
-    def run(self, *arguments: str, timeout: float = 120) -> str:  # noqa: ARG002
-        assert arguments[:2] == ("rm", "--force")
-        self.removed.append(arguments[2])
-        return ""
+    def remove(self, container: str, *, volumes: bool = False) -> None:  # noqa: ARG002
+        self.removed.append(container)
 
 
 @pytest.fixture

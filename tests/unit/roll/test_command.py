@@ -51,7 +51,7 @@ def test_what_an_interrupted_deploy_left_of_it_is_removed_first(
 
 
 def test_a_failing_command_is_told_with_its_last_lines(stage: Stage, engine: FakeEngine) -> None:
-    engine.wait = lambda: "3\n"
+    engine.ended = lambda: 3
     with pytest.raises(ReleaseError) as caught:
         run(stage)
     message = str(caught.value)
@@ -60,7 +60,7 @@ def test_a_failing_command_is_told_with_its_last_lines(stage: Stage, engine: Fak
 
 
 def test_a_command_that_wrote_nothing_is_told_so(stage: Stage, engine: FakeEngine) -> None:
-    engine.wait = lambda: "1\n"
+    engine.ended = lambda: 1
     engine.log = ""
     with pytest.raises(ReleaseError, match="it wrote nothing"):
         run(stage)
@@ -69,17 +69,17 @@ def test_a_command_that_wrote_nothing_is_told_so(stage: Stage, engine: FakeEngin
 def test_whether_a_release_failed_is_not_for_its_commands_to_say(
     stage: Stage, engine: FakeEngine
 ) -> None:
-    engine.wait = lambda: "1\n"
+    engine.ended = lambda: 1
     with pytest.raises(ReleaseError):
         run(stage)
     assert stage.directory.manifest(NEW).outcome == PREPARED
 
 
 def test_a_command_that_does_not_end_in_time_is_ended(stage: Stage, engine: FakeEngine) -> None:
-    def too_long() -> str:
+    def too_long() -> int:
         raise EngineError("'docker wait' did not end within 600 seconds.")
 
-    engine.wait = too_long
+    engine.ended = too_long
     with pytest.raises(ReleaseError, match=r"was ended after 600 seconds \(its timeout\)"):
         run(stage)
     assert CONTAINER not in engine.names()
@@ -96,7 +96,7 @@ def test_its_container_is_removed_in_every_case(
     stage: Stage, engine: FakeEngine, failure: str
 ) -> None:
     if failure == "code":
-        engine.wait = lambda: "1\n"
+        engine.ended = lambda: 1
     if failure == "start":
         engine.failing["start"] = "no"
     if failure == "nothing":
@@ -109,7 +109,7 @@ def test_its_container_is_removed_in_every_case(
 
 @pytest.mark.parametrize("code", ["0", "1"])
 def test_no_secret_is_shown(stage: Stage, engine: FakeEngine, code: str) -> None:
-    engine.wait = lambda: code
+    engine.ended = lambda: int(code)
     engine.log = "password 'hunter2' of app: hunter2-and-more"
     if code == "0":
         shown = run(stage)

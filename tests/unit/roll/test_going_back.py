@@ -41,7 +41,7 @@ def unhealthy(name: str) -> Callable[[Stage], None]:
 
 
 def command_fails(stage: Stage) -> None:
-    stage.engine.wait = lambda: "1\n"
+    stage.engine.ended = lambda: 1
     stage.engine.log = "it is bad"
 
 

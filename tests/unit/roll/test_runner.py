@@ -208,7 +208,7 @@ def test_a_first_release_that_fails_is_told_too(run: Run, stage: Stage) -> None:
 def test_commands_that_fail_afterwards_fail_the_job_but_not_the_release(
     run: Run, stage: Stage, warm: None
 ) -> None:
-    stage.engine.wait = lambda: "3\n"
+    stage.engine.ended = lambda: 3
     result = run(commands=WARM)
     assert not result["ok"]
     assert "The command 'warm' of stack_commands ended with code 3" in result["message"]
@@ -237,8 +237,8 @@ def commands_run(stage: Stage) -> list[str]:
 def test_only_commands_that_have_not_ended_well_run_when_a_deploy_finishes(
     run: Run, stage: Stage, warm: None
 ) -> None:
-    codes = ["3\n", "0\n"]
-    stage.engine.wait = lambda: codes.pop(0) if codes else "0\n"
+    codes = [3, 0]
+    stage.engine.ended = lambda: codes.pop(0) if codes else 0
     assert not run(commands=WARM | {"before": []})["ok"]
     assert stage.directory.manifest(NEW).pending == ["warm"]
     stage.engine.calls.clear()
@@ -250,7 +250,7 @@ def test_only_commands_that_have_not_ended_well_run_when_a_deploy_finishes(
 def test_a_deploy_that_finishes_keeps_the_figures_of_the_roll_that_proved_the_release(
     run: Run, stage: Stage, warm: None
 ) -> None:
-    stage.engine.wait = lambda: "3\n"
+    stage.engine.ended = lambda: 3
     run(commands=WARM)
     proved = stage.directory.manifest(NEW)
     stage.trial.counted = ProbeFigures()
@@ -259,7 +259,7 @@ def test_a_deploy_that_finishes_keeps_the_figures_of_the_roll_that_proved_the_re
 
 
 def test_a_rollback_leaves_commands_to_the_next_deploy(run: Run, stage: Stage, warm: None) -> None:
-    stage.engine.wait = lambda: "3\n"
+    stage.engine.ended = lambda: 3
     run(commands=WARM)
     stage.engine.calls.clear()
     assert run(action=ROLLBACK, commands={"before": [], "after": []})["ok"]

@@ -24,7 +24,7 @@ def run_command(
     """
     container = command_container(directory.stack, release_id, name)
     # What an interrupted deploy left would hold the name.
-    engine.run("rm", "--force", container)
+    engine.remove(container)
     try:
         reason = _run(engine, directory.release(release_id), container, name, timeout)
         output = redacted(engine.logs(container, LOG_LINES), directory, release_id)
@@ -35,18 +35,18 @@ def run_command(
             )
         return output
     finally:
-        engine.run("rm", "--force", container)
+        engine.remove(container)
 
 
 def _run(engine: Engine, path: Path, container: str, name: str, timeout: int) -> str:
     """Run the command to its end; say how it failed, or nothing."""
     try:
         engine.create(path, [name], timeout=ENGINE_SECONDS)
-        engine.run("start", container)
+        engine.start(container)
     except EngineError as error:
         return f"could not start: {error}"
     try:
-        code = int(engine.run("wait", container, timeout=timeout))
+        code = engine.wait(container, timeout)
     except EngineError as error:
         return f"was ended after {timeout} seconds (its timeout): {error}"
     return f"ended with code {code}" if code else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import socket
 import subprocess
 from collections.abc import Sequence
 from functools import partial
@@ -13,27 +12,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.slipway.stack.plugins.module_utils.release import ReleaseError
+from ansible_collections.slipway.stack.plugins.module_utils.engine_api import (
+    ANSWER_SECONDS,
+    EngineError,
+    request,
+)
 from ansible_collections.slipway.stack.plugins.module_utils.together import together
 
-SOCKET = "/var/run/docker.sock"
+__all__ = ["Engine", "EngineError"]
+
 LOGIN_FILE = Path("/root/.docker/config.json")
-ANSWER_SECONDS = 30
+REMOVE_SECONDS = 120  # a container's files may be many
 PULL_SECONDS = 1800  # a large image over a slow line
 DOCKER_HUB = "docker.io"
-
-
-class EngineError(ReleaseError):
-    """The engine refused or did not answer."""
-
-
-class _Connection(http.client.HTTPConnection):
-    """HTTP over the engine's socket."""
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(SOCKET)
 
 
 class Engine:
@@ -132,39 +123,54 @@ class Engine:
         )
         return missing
 
-    def weigh(self, name: str, shares: int) -> None:
+    def tag(self, image: str, name: str) -> None:
+        """Give an image that is on the host one more name, `repository:tag`."""
+        repository, _, tag = name.rpartition(":")
+        self.tell("POST", f"/images/{quote(image)}/tag?repo={quote(repository)}&tag={quote(tag)}")
+
+    def weigh(self, container: str, shares: int) -> None:
         """Set how much processor time a container gets beside others that want it, too."""
-        status, answer = self.tell(f"/containers/{quote(name)}/update", {"CpuShares": shares})
-        if status != http.client.OK:
-            raise EngineError(f"The engine does not change the weight of {name}: {answer}")
+        self.tell("POST", f"/containers/{quote(container)}/update", {"CpuShares": shares})
+
+    def start(self, container: str, timeout: float = ANSWER_SECONDS) -> None:
+        """Start a container."""
+        self.tell("POST", f"/containers/{quote(container)}/start", timeout=timeout)
+
+    def wait(self, container: str, timeout: float) -> int:
+        """Wait until a container has ended; return its exit code."""
+        ended = self.tell("POST", f"/containers/{quote(container)}/wait", timeout=timeout)
+        return int(ended["StatusCode"])
+
+    def stop(self, container: str, timeout: float) -> None:
+        """Stop a container with its own signal and grace."""
+        self.tell("POST", f"/containers/{quote(container)}/stop", timeout=timeout)
+
+    def remove(self, container: str, *, volumes: bool = False) -> None:
+        """Remove a container, running or not, if it is there; with its nameless volumes or not."""
+        path = f"/containers/{quote(container)}?force=true&v={int(volumes)}"
+        status, answer = request("DELETE", path, timeout=REMOVE_SECONDS)
+        if status >= http.client.BAD_REQUEST and status != http.client.NOT_FOUND:
+            raise EngineError(f"{container} cannot be removed: {answer}")
+
+    def remove_image(self, name: str) -> None:
+        """Take a name from an image, and remove it with its last one."""
+        self.tell("DELETE", f"/images/{quote(name)}", timeout=REMOVE_SECONDS)
 
     def ask(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:
         """Get a path of the engine's API; return the status and the decoded answer."""
-        return self._answer("GET", path, None, headers or {})
+        return request("GET", path, headers=headers)
 
-    def tell(self, path: str, what: dict[str, Any]) -> tuple[int, Any]:
-        """Post something to a path of the engine's API; return as `ask` does."""
-        return self._answer("POST", path, json.dumps(what), {"Content-Type": "application/json"})
+    def tell(
+        self, method: str, path: str, body: Any = None, timeout: float = ANSWER_SECONDS
+    ) -> Any:
+        """Have the engine's API do something; return the decoded answer.
 
-    def _answer(
-        self, method: str, path: str, body: str | None, headers: dict[str, str]
-    ) -> tuple[int, Any]:
-        connection = _Connection("localhost", timeout=ANSWER_SECONDS)
-        try:
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
-            text = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise EngineError(
-                f"The Docker Engine does not answer at {SOCKET} ({error}). "
-                f"See 'systemctl status docker' on the host."
-            ) from error
-        finally:
-            connection.close()
-        try:
-            return answer.status, json.loads(text or b"null")
-        except ValueError:
-            return answer.status, text.decode(errors="replace")
+        What is so already (304) is well.
+        """
+        status, answer = request(method, path, body=body, timeout=timeout)
+        if status >= http.client.BAD_REQUEST:
+            raise EngineError(answer["message"] if isinstance(answer, dict) else str(answer))
+        return answer
 
     def platform(self) -> str:
         """Return the engine's platform, such as `linux/amd64`."""

@@ -51,7 +51,7 @@ def extract(
             with _archive(container, path) as stream, opened(target) as root:
                 return _unpack(stream, root, owner)
         finally:
-            engine.run("rm", "--force", "--volumes", container)
+            engine.remove(container, volumes=True)
     except (EngineError, OSError, tarfile.TarError) as error:
         raise ReleaseError(
             f"The files of the volume {target.name} cannot be copied out of {image}: {error}\n"

@@ -122,5 +122,5 @@ def _output(engine: Engine, definition: dict[str, Any], name: str, limit: int) -
         return f"not known: {said.partition(FAILED)[2] or said}"
     finally:
         # The engine removes it by itself at its end, unless the time was up before.
-        engine.run("rm", "--force", container)
+        engine.remove(container)
         shutil.rmtree(place)

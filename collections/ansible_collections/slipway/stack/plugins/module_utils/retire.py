@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.start import (
     POLL_SECONDS,
     image_tag,
 )
+from ansible_collections.slipway.stack.plugins.module_utils.together import together
 
 STOP_SECONDS = 10  # the engine's own, for a container that names none
 # How the engine begins to say why it keeps an image: a container or another image needs it.
@@ -69,17 +71,22 @@ class Retirer:
 
     def stop(self, containers: list[dict[str, Any]]) -> None:
         """Stop containers side by side, each with its own signal and grace."""
-        if containers:
-            grace = max(one["Config"].get("StopTimeout") or STOP_SECONDS for one in containers)
-            self.engine.run(
-                "stop", *(one["Id"] for one in containers), timeout=grace + ENGINE_SECONDS
-            )
+        together(
+            [
+                partial(
+                    self.engine.stop,
+                    one["Id"],
+                    timeout=(one["Config"].get("StopTimeout") or STOP_SECONDS) + ENGINE_SECONDS,
+                )
+                for one in containers
+            ]
+        )
 
     def remove_others(self, releases: set[str | None]) -> None:
         """Stop and remove the containers of all releases that are not in the set."""
-        if others := self.others(releases):
-            self.stop(others)
-            self.engine.run("rm", "--force", *(one["Id"] for one in others))
+        others = self.others(releases)
+        self.stop(others)
+        together([partial(self.engine.remove, one["Id"]) for one in others])
 
     def prune(self, serving: str, keep: int) -> list[str]:
         """Drop the oldest releases, and exactly the images and files that only they brought.
@@ -118,7 +125,7 @@ class Retirer:
     def _remove_image(self, name: str) -> list[str]:
         """Remove an image if nobody uses it; say so if somebody does."""
         try:
-            self.engine.run("image", "rm", name)
+            self.engine.remove_image(name)
         except EngineError as error:
             if IN_USE in str(error):
                 return [f"An image stays that is no longer kept, somebody else uses it: {error}"]

@@ -304,9 +304,9 @@ class Roll:
     def _restart(self, manifest: Manifest) -> None:
         """Start the containers of a release that do not run; its commands never run again."""
         names = containers_of(manifest, manifest.services)
-        stopped = [one["Id"] for one in self.engine.inspect(names) if not one["State"]["Running"]]
-        if stopped:
-            self.engine.run("start", *stopped)
+        for one in self.engine.inspect(names):
+            if not one["State"]["Running"]:
+                self.engine.start(one["Id"])
 
     # retire -----------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ class Starter:
         """Name each image after the release: by its digest alone it counts as dangling."""
         together(
             [
-                partial(self.engine.run, "tag", image, image_tag(manifest, service))
+                partial(self.engine.tag, image, image_tag(manifest, service))
                 for service, image in manifest.images.items()
             ]
         )
@@ -87,7 +87,7 @@ class Starter:
         """Start the containers of some services side by side; those that run stay as they are."""
         together(
             [
-                partial(self.engine.run, "start", name, timeout=ENGINE_SECONDS)
+                partial(self.engine.start, name, timeout=ENGINE_SECONDS)
                 for name in containers_of(manifest, services)
             ]
         )
