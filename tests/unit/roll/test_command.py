@@ -29,24 +29,15 @@ def engine(stage: Stage) -> FakeEngine:
 
 
 def run(stage: Stage) -> str:
+    stage.engine.create(stage.directory.release(NEW), ["migrate"], timeout=1)
     return run_command(stage.directory, stage.engine, NEW, "migrate", timeout=600)
 
 
-def test_a_command_runs_alone_in_its_own_container(stage: Stage, engine: FakeEngine) -> None:
-    assert run(stage) == "the last line"
-    made, started = f"up {NEW}", f"start {CONTAINER}"
-    assert engine.events == [f"rm {CONTAINER}", made, started, f"rm {CONTAINER}"]
-    (call,) = [call for call in engine.calls if "up" in call]
-    assert "--no-deps" in call
-    assert call[-1] == "migrate"
-    assert CONTAINER not in engine.names()
-
-
-def test_what_an_interrupted_deploy_left_of_it_is_removed_first(
+def test_a_command_runs_in_its_own_container_which_is_then_removed(
     stage: Stage, engine: FakeEngine
 ) -> None:
-    engine.create(stage.directory.release(NEW), ["migrate"], timeout=1)
-    run(stage)
+    assert run(stage) == "the last line"
+    assert engine.events == [f"up {NEW}", f"start {CONTAINER}", f"rm {CONTAINER}"]
     assert CONTAINER not in engine.names()
 
 

@@ -14,7 +14,7 @@ from tests.unit.roll.stand_ins import AtLast, AtOnce
 
 CANARY = {"canary": [5, 100]}
 PHASES = [
-    *("pull", "migrate", "start", "healthy", "smoke", "workers", "canary 5 %"),
+    *("pull", "create", "migrate", "start", "healthy", "smoke", "workers", "canary 5 %"),
     *("switch", "confirm", "soak", "handover", "drain", "stop", "record", "prune"),
 ]
 POOLS = [AtOnce, AtLast]  # the workers change hands before the soak, or after it

@@ -48,7 +48,7 @@ def test_visitors_do_not_wait_for_the_workers_of_a_rollback(stage: Stage) -> Non
     deployed(stage)
     stage.roll(OLD, action=ROLLBACK, canary=[5, 100])
     assert stage.phases() == [
-        *("start", "healthy", "smoke", "switch", "confirm", "workers"),
+        *("create", "start", "healthy", "smoke", "switch", "confirm", "workers"),
         *("soak", "handover", "drain", "stop", "record", "prune"),
     ]
     assert_serves_alone(stage, OLD)

@@ -38,7 +38,7 @@ def test_what_is_done_is_not_done_again(switched: Stage) -> None:
     report = switched.roll(canary=[5, 100])
     assert report.old == OLD
     assert switched.phases() == [
-        *("start", "healthy", "workers", "switch", "confirm"),
+        *("create", "start", "healthy", "workers", "switch", "confirm"),
         *("soak", "handover", "drain", "stop", "record", "prune"),
     ]
     assert not [event for event in switched.events if event.startswith(("switch", "private"))]

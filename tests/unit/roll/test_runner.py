@@ -224,7 +224,7 @@ def test_commands_afterwards_run_when_the_old_release_is_gone(
     run: Run, stage: Stage, warm: None
 ) -> None:
     assert run(commands=WARM)["ok"]
-    assert stage.events.index(f"rm {OLD}") < stage.events.index(f"rm shop-{NEW}-warm")
+    assert stage.events.index(f"rm {OLD}") < stage.events.index(f"start shop-{NEW}-warm")
     assert run.place.progress()[-1]["phase"] == "tell"
     assert stage.directory.manifest(NEW).pending == []
 

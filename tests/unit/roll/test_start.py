@@ -34,7 +34,7 @@ def backend(number: int) -> str:
 
 
 def wait(starter: Starter, stage: Stage, *, settled: bool = False) -> None:
-    starter.create(stage.new)
+    starter.create(stage.new, [])
     starter.start(stage.new, routed(stage.new))
     starter.wait_until_healthy(stage.new, routed(stage.new), settled=settled)
 
@@ -54,7 +54,7 @@ def test_every_service_is_routed_a_worker_or_a_singleton(stage: Stage) -> None:
 def test_the_one_shots_do_not_run_again_and_nothing_is_pulled(
     starter: Starter, stage: Stage
 ) -> None:
-    starter.create(stage.new)
+    starter.create(stage.new, [])
     (up,) = [call for call in stage.engine.calls if "up" in call]
     assert {"--no-start", "--no-deps", "--no-recreate"} <= set(up)
     assert up[up.index("--pull") + 1] == "never"
@@ -65,7 +65,7 @@ def test_the_one_shots_do_not_run_again_and_nothing_is_pulled(
 
 def test_what_is_made_does_not_run_before_it_is_started(starter: Starter, stage: Stage) -> None:
     before = stage.engine.running()
-    starter.create(stage.new)
+    starter.create(stage.new, [])
     assert stage.engine.running() == before
     starter.start(stage.new, ["frontend"])
     assert stage.engine.running() - before == {f"shop-{NEW}-frontend-1"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ansible_collections.slipway.stack.plugins.module_utils.definition import command_container
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine, EngineError
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
@@ -12,21 +10,18 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
 )
 
 LOG_LINES = 40
-ENGINE_SECONDS = 60  # to make a container
 
 
 def run_command(
     directory: StackDirectory, engine: Engine, release_id: str, name: str, timeout: int
 ) -> str:
-    """Run the command's container, wait for its end and return what it wrote.
+    """Start the command's container, wait for its end, remove it and return what it wrote.
 
     ReleaseError names the command and holds its last lines, without the release's secrets.
     """
     container = command_container(directory.stack, release_id, name)
-    # What an interrupted deploy left would hold the name.
-    engine.remove(container)
     try:
-        reason = _run(engine, directory.release(release_id), container, name, timeout)
+        reason = _run(engine, container, timeout)
         output = redacted(engine.logs(container, LOG_LINES), directory, release_id)
         if reason:
             raise ReleaseError(
@@ -38,10 +33,9 @@ def run_command(
         engine.remove(container)
 
 
-def _run(engine: Engine, path: Path, container: str, name: str, timeout: int) -> str:
+def _run(engine: Engine, container: str, timeout: int) -> str:
     """Run the command to its end; say how it failed, or nothing."""
     try:
-        engine.create(path, [name], timeout=ENGINE_SECONDS)
         engine.start(container)
     except EngineError as error:
         return f"could not start: {error}"

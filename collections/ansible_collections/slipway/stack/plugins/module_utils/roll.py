@@ -110,12 +110,12 @@ class Roll:
         new = self.new
         if not self.resuming:
             self._settle()
+            self._pull()
+        with self._phase("create"):
+            self._create()
+        if not self.resuming:
             self._prepare()
         with self._phase("start"):
-            self.starter.tag_images(new)
-            self.starter.create(new)
-            if self.old and not self.resuming and self.job.action == DEPLOY:
-                self.starter.weigh(new, YIELDING_SHARES)
             self.starter.start(new, routed(new))
         with self._phase("healthy"):
             self.starter.wait_until_healthy(new, routed(new), settled=self.resuming)
@@ -161,14 +161,28 @@ class Roll:
         if self.old:
             self._restart(self.old)
 
-    def _prepare(self) -> None:
-        """Bring what the release needs before it can start: images, migrations, files."""
+    def _pull(self) -> None:
         if self.job.action == DEPLOY:
             with self._phase("pull"):
                 self.engine.pull(sorted(set(self.new.images.values())))
-            for command in self.job.commands.get("before", []):
-                with self._phase(command["name"]):
-                    run_command(self.directory, self.engine, self.new.id, **command)
+
+    def _create(self) -> None:
+        """Make the containers; they give way to what serves until visitors are to meet them."""
+        before = [] if self.resuming else [one["name"] for one in self._commands("before")]
+        after = [one["name"] for one in self._commands("after") if one["name"] in self.new.pending]
+        self.starter.tag_images(self.new)
+        self.starter.create(self.new, [*before, *after])
+        if self.old and not self.resuming and self.job.action == DEPLOY:
+            self.starter.weigh(self.new, YIELDING_SHARES)
+
+    def _commands(self, when: str) -> list[dict[str, Any]]:
+        return self.job.commands.get(when, [])
+
+    def _prepare(self) -> None:
+        """Bring what the release needs before it can start: migrations, files."""
+        for command in self._commands("before"):
+            with self._phase(command["name"]):
+                run_command(self.directory, self.engine, self.new.id, **command)
         if self.new.assets:
             with self._phase("assets"):
                 self._merge_assets(replace=False)

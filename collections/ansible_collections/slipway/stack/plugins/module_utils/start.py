@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils.clock import Clock
+from ansible_collections.slipway.stack.plugins.module_utils.definition import command_container
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     Manifest,
@@ -65,18 +66,22 @@ class Starter:
             ]
         )
 
-    def create(self, manifest: Manifest) -> None:
-        """Make all containers of a release; its commands have run and do not run again.
+    def create(self, manifest: Manifest, commands: Sequence[str]) -> None:
+        """Make all containers of a release, and anew those of some of its commands; none starts.
 
-        A reboot does not start what was never started.
+        At once, because Compose reads and checks everything each time. A reboot does not start what
+        was never started.
         """
+        left = [command_container(manifest.stack, manifest.id, name) for name in commands]
+        together([partial(self.engine.remove, name) for name in left])
         replicas = [
             f"{name}-{number}"
             for name, service in manifest.services.items()
             for number in range(1, len(service["containers"]) + 1)
         ]
+        entries = [*commands, *replicas]
         path = self.directory.release(manifest.id)
-        self.engine.create(path, replicas, timeout=ENGINE_SECONDS * len(replicas))
+        self.engine.create(path, entries, timeout=ENGINE_SECONDS * len(entries))
 
     def weigh(self, manifest: Manifest, shares: int) -> None:
         """Set the weight of a release's containers beside all others on the host."""
