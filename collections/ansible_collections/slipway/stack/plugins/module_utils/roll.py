@@ -176,7 +176,7 @@ class Roll:
             self.starter.weigh(self.new, YIELDING_SHARES)
 
     def _commands(self, when: str) -> list[dict[str, Any]]:
-        return self.job.commands.get(when, [])
+        return self.job.commands.get(when, []) if self.job.action == DEPLOY else []
 
     def _prepare(self) -> None:
         """Bring what the release needs before it can start: migrations, files."""
