@@ -315,6 +315,8 @@ def _healthcheck(health: dict[str, Any]) -> dict[str, Any]:
             "interval": f"{health['interval']}s",
             "timeout": f"{health['timeout']}s",
             "start_period": f"{health['start_timeout']}s",
+            # A deploy waits for the first good one only; each costs the host a process.
+            "start_interval": "1s",
             "retries": 3,
         }
     }

@@ -33,7 +33,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     StackDirectory,
 )
 
-MINIMUM_API = (1, 43)  # that of Docker Engine 24.0
+MINIMUM_API = (1, 44)  # that of Docker Engine 25.0
 MINIMUM_COMPOSE = (2, 20)
 # The first without a known way around authentication, path rules or TLS options
 # (CVE-2026-40912, CVE-2026-48020, CVE-2026-85597).
@@ -172,7 +172,7 @@ def version_refusals(*, engine: dict[str, Any], compose: str, traefik: str) -> l
     found = []
     if _older(engine["ApiVersion"], MINIMUM_API):
         found.append(
-            f"Docker Engine {engine['Version']} (API {engine['ApiVersion']}) is too old: 24.0 (API "
+            f"Docker Engine {engine['Version']} (API {engine['ApiVersion']}) is too old: 25.0 (API "
             f"{_dotted(MINIMUM_API)}) or newer is needed. Raise docker_version, or set "
             f"docker_source to docker, and provision."
         )
