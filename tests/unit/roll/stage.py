@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.slipway.stack.plugins.module_utils import (
+    handover,
     release,
     retire,
-    roll,
     start,
     switch,
 )
@@ -278,5 +278,5 @@ def staged(host: Path, monkeypatch: pytest.MonkeyPatch, pool: type[AtOnce] = AtO
     monkeypatch.setattr(retire, "open_connections", stage.connections)
     monkeypatch.setattr(switch, "publish_routes", stage.publish)
     monkeypatch.setattr(release, "write_atomically", stage.write)
-    monkeypatch.setattr(roll, "ThreadPoolExecutor", pool)
+    monkeypatch.setattr(handover, "ThreadPoolExecutor", pool)
     return stage

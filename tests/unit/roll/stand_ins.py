@@ -90,7 +90,7 @@ class AtOnce:
             future.set_exception(error)
         return future
 
-    def shutdown(self) -> None:
+    def shutdown(self, *, wait: bool) -> None:
         """Have nothing to end."""
 
 

@@ -12,9 +12,7 @@ wait has a bound and an error of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils import assets
@@ -22,14 +20,12 @@ from ansible_collections.slipway.stack.plugins.module_utils.clock import Clock
 from ansible_collections.slipway.stack.plugins.module_utils.command import run_command
 from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     FULL_SHARES,
-    PORT_LABEL,
     RELEASE_LABEL,
-    SERVICE_LABEL,
-    SINGLETON_LABEL,
     STACK_LABEL,
     YIELDING_SHARES,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
+from ansible_collections.slipway.stack.plugins.module_utils.handover import Handover
 from ansible_collections.slipway.stack.plugins.module_utils.job import DEPLOY, ROLLBACK, Job
 from ansible_collections.slipway.stack.plugins.module_utils.proxy import Proxy
 from ansible_collections.slipway.stack.plugins.module_utils.record import Record, Report
@@ -47,7 +43,6 @@ from ansible_collections.slipway.stack.plugins.module_utils.start import (
     workers,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.switch import Switch
-from ansible_collections.slipway.stack.plugins.module_utils.together import together
 from ansible_collections.slipway.stack.plugins.module_utils.trial import Say, Trial
 
 ALL_VISITORS = 100  # percent
@@ -69,7 +64,6 @@ class Roll:
         self.starter = Starter(self.directory, engine, clock)
         self.switch = Switch(self.directory, proxy, clock)
         self.retirer = Retirer(self.directory, engine, clock)
-        self.pool = ThreadPoolExecutor(1)
 
     def run(self) -> Report:
         """Make the job's release the one that serves, or finish what an earlier roll began."""
@@ -85,22 +79,19 @@ class Roll:
             images=self.new.images,
         )
         self.record = Record(self.job, self.trial, self.new, self.report)
-        self.handover: Future[None] | None = None
+        self.handover = Handover(self.new, self.starter, self.retirer, settled=self.resuming)
         self.met = self.resuming  # whether a visitor may have met the new release
-        try:
-            with self.trial.probing(self.new, self.old):
-                try:
-                    self._bring()
-                    self._hand_over_and_soak()
-                    self._phase_drain()
-                except Exception as error:
-                    if left := self._go_back(error):
-                        raise ReleaseError(f"{error}\n{left}") from error
-                    raise
-                self._retire()
-                self.report.lost = self.trial.lost_after_all()
-        finally:
-            self.pool.shutdown()
+        with self.trial.probing(self.new, self.old):
+            try:
+                self._bring()
+                self._hand_over_and_soak()
+                self._phase_drain()
+            except Exception as error:
+                if left := self._go_back(error):
+                    raise ReleaseError(f"{error}\n{left}") from error
+                raise
+            self._retire()
+            self.report.lost = self.trial.lost_after_all()
         return self.report
 
     # bring ------------------------------------------------------------------------------------
@@ -220,49 +211,17 @@ class Roll:
     # prove ------------------------------------------------------------------------------------
 
     def _hand_over_and_soak(self) -> None:
-        """Watch the release while the old one is warm; workers change hands at the same time.
-
-        Singletons of the new release start only once the old ones are gone; the old workers may
-        take longer.
-        """
-        self.handover = self.pool.submit(self._hand_over)
+        """Watch the release while the old one is warm; workers change hands at the same time."""
+        self.handover.begin()
         if self.old:
             with self._phase("soak"):
                 self._watch(self.job.policy.soak_seconds)
         with self._phase("handover"):
-            self.handover.result()
-
-    def _hand_over(self) -> None:
-        at_work = [
-            container
-            for container in self.retirer.others({self.new.id})
-            if PORT_LABEL not in container["Config"]["Labels"] and container["State"]["Running"]
-        ]
-        alone = [one for one in at_work if self._is_singleton(one["Config"]["Labels"])]
-        together(
-            [
-                partial(self.retirer.stop, [one for one in at_work if one not in alone]),
-                partial(self._replace_singletons, alone),
-            ]
-        )
-
-    def _is_singleton(self, labels: dict[str, str]) -> bool:
-        """Tell whether an old container must be gone before the new singletons start."""
-        return SINGLETON_LABEL in labels or labels.get(SERVICE_LABEL) in singletons(self.new)
-
-    def _replace_singletons(self, old: list[dict[str, Any]]) -> None:
-        self.retirer.stop(old)
-        self.starter.start(self.new, singletons(self.new))
-        self.starter.wait_until_healthy(self.new, singletons(self.new), settled=self.resuming)
+            self.handover.finish()
 
     def _watch(self, seconds: float) -> None:
         """Ask for the verdict until the time is over; a bad one raises ReleaseError."""
-
-        def handover_failed() -> None:
-            if self.handover and self.handover.done():
-                self.handover.result()
-
-        self.trial.watch(seconds, also=handover_failed)
+        self.trial.watch(seconds, also=self.handover.raise_if_failed)
 
     # go back ----------------------------------------------------------------------------------
 
@@ -301,8 +260,7 @@ class Roll:
 
     def _take_work_back(self) -> None:
         """Stop the new singletons, then start what a handover had stopped."""
-        if self.handover:
-            self.handover.exception()  # it ends by its own bounds
+        self.handover.await_end()
         if self.old:
             names = containers_of(self.new, singletons(self.new))
             self.retirer.stop(
