@@ -15,6 +15,7 @@ from bench.playbooks import Environment
 from bench.site import Site
 from playwright.sync_api import ConsoleMessage, Page, Response
 
+ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "1"))
 SITE: Final = Site(
     Environment(("inventories/production", "molecule/inventory/roll")),
     stack="production",
@@ -76,7 +77,21 @@ def old_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OldPage]:
 @pytest.fixture(scope="session")
 def rounds() -> int:
     """Say how often to repeat what depends on luck; above 1, everything is done in full."""
-    return int(os.environ.get("BENCH_ROUNDS", "1"))
+    return ROUNDS
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marks of what belongs to one kind of run only."""
+    config.addinivalue_line("markers", "in_short: a sample of what `make faults` does in full")
+    config.addinivalue_line("markers", "in_full: what takes hours, for `make faults`")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Choose what belongs to this kind of run."""
+    others = "in_short" if ROUNDS > 1 else "in_full"
+    left_out = [item for item in items if item.get_closest_marker(others)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture

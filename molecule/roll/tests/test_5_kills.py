@@ -57,11 +57,10 @@ def judge(outcomes: list[Outcome], tell: Callable[[str], None]) -> None:
     assert not bad, "\n".join(one.row() for one in bad)
 
 
+@pytest.mark.in_short
 def test_killed_at_points_drawn_by_lot_the_site_serves_and_a_plain_run_finishes(
-    site: Site, rounds: int, tell: Callable[[str], None]
+    site: Site, tell: Callable[[str], None]
 ) -> None:
-    if rounds > 1:
-        pytest.skip("all points follow")
     chance = random.Random(SEED)  # noqa: S311 - a draw, not a secret
     victims = [("controller",), ("module", "session"), ("process",), ("both",)]
     chance.shuffle(victims)
@@ -75,12 +74,11 @@ def test_killed_at_points_drawn_by_lot_the_site_serves_and_a_plain_run_finishes(
     judge(outcomes, tell)
 
 
+@pytest.mark.in_full
 @pytest.mark.parametrize("action", WORKS)
 def test_killed_at_any_point_the_site_serves_and_a_plain_run_finishes(
-    site: Site, rounds: int, action: str, tell: Callable[[str], None]
+    site: Site, action: str, tell: Callable[[str], None]
 ) -> None:
-    if rounds == 1:
-        pytest.skip("only with BENCH_ROUNDS above 1")
     chance = random.Random(SEED)  # noqa: S311 - a draw, not a secret
     work = WORKS[action](site, **IN_FULL)
     found = [] if work.first else tasks(site, work)

@@ -26,7 +26,7 @@ def test_release_that_never_gets_healthy_is_not_met_by_any_visitor(
     with Load(site.visitor(), PER_SECOND) as load:
         run = site.bad_deploy("unhealthy-never", stack_services=impatient)
     assert not run.ok
-    assert "did not get healthy" in run.output or "healthy" in run.output, run.output
+    assert "was not healthy within 10 seconds" in run.output, run.output
     assert load.lost == [], load.summary()
     assert {record.release for record in load.records} == {before["release"]}
     assert site.serves() == before
@@ -49,12 +49,12 @@ def test_release_that_answers_500_while_healthy_is_not_met_by_any_visitor(
 
 
 @pytest.mark.parametrize("way", BADLY)
-@pytest.mark.parametrize("after", [1, 10, 30])
+@pytest.mark.parametrize(
+    "after", [1, *(pytest.param(n, marks=pytest.mark.in_full) for n in (10, 30))]
+)
 def test_release_that_turns_bad_after_the_switch_loses_its_visitors_to_the_old_one(
-    site: Site, rounds: int, way: str, after: int, tell: Callable[[str], None]
+    site: Site, way: str, after: int, tell: Callable[[str], None]
 ) -> None:
-    if rounds == 1 and after > 1:
-        pytest.skip("only with BENCH_ROUNDS above 1")
     before = site.serves()
     with Load(site.visitor(), PER_SECOND) as load:
         fault = BADLY[way].format(after)

@@ -97,21 +97,21 @@ def judge(site: Site, before: list[str], ended: list[Ended]) -> None:
     assert site.run("sh", "-c", "lslocks | grep -c /slipway/ || true").strip() == "0"
 
 
+ALL_FOUR = ("deploy", "another deploy", "rollback", "provision")
+PAIRS = [(ALL_FOUR[0], other) for other in ALL_FOUR[1:]]
+
+
 @pytest.mark.parametrize(
     "names",
     [
-        ("deploy", "another deploy"),
-        ("deploy", "rollback"),
-        ("deploy", "provision"),
-        ("deploy", "another deploy", "rollback", "provision"),
+        pytest.param(ALL_FOUR, marks=pytest.mark.in_short),
+        *(pytest.param(pair, marks=pytest.mark.in_full) for pair in PAIRS),
     ],
     ids=" and ".join,
 )
 def test_at_once_they_take_turns_and_nothing_is_lost(
     site: Site, rounds: int, names: tuple[str, ...], tell: Callable[[str], None]
 ) -> None:
-    if (rounds == 1) != (len(names) > 2):
-        pytest.skip("in short all at once, in full two by two")
     for number in range(rounds):
         before = site.jobs()
         # It holds the host as well when it does a part of its work.
