@@ -92,6 +92,9 @@ class FakeTrial(Trial):
         self.probed.append((new.id, old.id if old else None))
         yield
 
+    def await_baseline(self) -> None:
+        self.stage.events.append("baseline")
+
     def smoke(self, new: Manifest) -> None:
         self._judge()
 

@@ -101,6 +101,12 @@ def test_commands_run_after_the_pull_and_before_anything_starts(stage: Stage) ->
     assert not [one for one in stage.events[:ended] if one.startswith(f"start {NEW}")]
 
 
+def test_what_works_is_known_before_anything_runs(stage: Stage) -> None:
+    stage.roll()
+    known = stage.events.index("baseline")
+    assert not [one for one in stage.events[:known] if one.startswith("start")]
+
+
 def test_a_command_that_an_interrupted_deploy_left_is_made_anew(stage: Stage) -> None:
     stage.engine.create(stage.directory.release(NEW), ["migrate"], timeout=1)
     stage.roll()

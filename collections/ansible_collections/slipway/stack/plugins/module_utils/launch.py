@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ansible_collections.slipway.stack.plugins.module_utils import follow, runner
 from ansible_collections.slipway.stack.plugins.module_utils.job import JobDirectory
 from ansible_collections.slipway.stack.plugins.module_utils.unit import systemd, unit_name
 
+if TYPE_CHECKING:
+    # Ansible packs what is imported. Only the processes on the host run these, from that archive.
+    from ansible_collections.slipway.stack.plugins.module_utils import follow, runner  # noqa: F401
+
+PACKAGE = __name__.rpartition(".")[0]
 
 def start(job: JobDirectory, stack: str) -> None:
     """Start the process; it has its own copy of the code, and nothing of the caller's."""
@@ -24,7 +29,7 @@ def start(job: JobDirectory, stack: str) -> None:
         # Nothing else may be the reason that a release is half rolled.
         "--property=OOMScoreAdjust=-900",
         *(f"--setenv={name}={value}" for name, value in environment(job).items()),
-        *python(runner.__name__),
+        *python("runner"),
         str(job.path),
     )
 
@@ -32,15 +37,15 @@ def start(job: JobDirectory, stack: str) -> None:
 def follower(job: JobDirectory, stack: str) -> list[str]:
     """Return the command that waits for news; what is known already is to be added to it."""
     settings = [f"{name}={value}" for name, value in environment(job).items()]
-    return ["env", *settings, *python(follow.__name__), str(job.path), stack]
+    return ["env", *settings, *python("follow"), str(job.path), stack]
 
 
 def python(module: str) -> list[str]:
-    """Return the command that runs a module with this Python and nothing but its own library.
+    """Return the command that runs one of our modules with this Python's own library alone.
 
     Ansible's archive brings a file that Python would take for the host's own customization.
     """
-    return [sys.executable, "-S", "-m", module]
+    return [sys.executable, "-S", "-m", f"{PACKAGE}.{module}"]
 
 
 def environment(job: JobDirectory) -> dict[str, str]:
@@ -51,5 +56,5 @@ def environment(job: JobDirectory) -> dict[str, str]:
 
 def own_code() -> Path:
     """Find the code that is running: Ansible's archive of a module, or a source directory."""
-    archive = getattr(runner.__loader__, "archive", None)
-    return Path(archive) if archive else Path(runner.__file__ or "").parents[5]
+    archive = getattr(sys.modules[__name__].__loader__, "archive", None)
+    return Path(archive) if archive else Path(__file__).parents[5]

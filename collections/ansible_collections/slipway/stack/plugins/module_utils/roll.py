@@ -104,6 +104,7 @@ class Roll:
             self._pull()
         with self._phase("create"):
             self._create()
+        self.trial.await_baseline()
         if not self.resuming:
             self._prepare()
         with self._phase("start"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -73,14 +74,23 @@ class Trial:
             ),
             self.clock,
         )
+        with ThreadPoolExecutor(1) as pool:
+            self.begun = pool.submit(self._begin, old)
+            try:
+                yield
+            finally:
+                self.begun.exception()
+                self.prober.end()
+
+    def _begin(self, old: Manifest | None) -> None:
         if old:
             self.prober.baseline(BASELINE_SECONDS)
             self.watching.baseline(old)
             self.prober.begin(PROBE_LIMIT_SECONDS)
-        try:
-            yield
-        finally:
-            self.prober.end()
+
+    def await_baseline(self) -> None:
+        """Wait until it is known what works now; before that, nothing may touch what serves."""
+        self.begun.result()
 
     def smoke(self, new: Manifest) -> None:
         """Ask the release by its private way; warm it up with the same questions."""
