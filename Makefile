@@ -28,10 +28,10 @@ demo-deploy: .venv/.synced ## deploy what lies in example/ to the demo: make dem
 demo-down: .venv/.synced ## remove the demo's server, keep images and caches
 	@$(PROGRAM) demo-down
 
-# Two at a time: what needs no server first, then a second scenario beside the first.
+# Two at a time, the longest first.
 .PHONY: test
 test: .venv/.synced .venv-other/.synced ## everything that CI asks for
-	@$(MAKE) --no-print-directory --jobs=2 molecule-default lint unit unit-other example molecule-other
+	@$(MAKE) --no-print-directory --jobs=2 molecule-roll molecule-default lint unit unit-other example molecule-other
 
 .PHONY: lint
 lint: .venv/.synced ## linters and types
