@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PACKAGE = __name__.rpartition(".")[0]
 
+
 def start(job: JobDirectory, stack: str) -> None:
     """Start the process; it has its own copy of the code, and nothing of the caller's."""
     if own_code().is_file():
