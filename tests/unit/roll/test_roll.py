@@ -154,11 +154,8 @@ def test_old_workers_stop_after_the_confirmation_and_then_the_new_singletons_sta
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: type[AtLast] | None
 ) -> None:
     stage = staged(tmp_path, monkeypatch, *[pool] if pool else [])
-    starts: list[str] = []
-    stage.engine.step = lambda moment: (
-        starts.append(stage.engine.calls[-1][1]) if moment == "before start" else None
-    )
     stage.roll()
+    starts = [call[1] for call in stage.engine.calls if call[0] == "start"]
     assert before(stage, f"confirm {NEW}", f"stop {OLD}")
     assert stage.events.index(f"stop {OLD}") < stage.events.index(
         f"probe {container('scheduler-1')}"

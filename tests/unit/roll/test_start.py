@@ -78,7 +78,7 @@ def test_to_start_nothing_is_not_to_start_everything(starter: Starter, stage: St
 
 def test_images_are_named_after_the_release(starter: Starter, stage: Stage) -> None:
     starter.tag_images(stage.new)
-    assert stage.events == [f"tag {image_tag(stage.new, name)}" for name in DIGESTS]
+    assert set(stage.events) == {f"tag {image_tag(stage.new, name)}" for name in DIGESTS}
     assert image_tag(stage.new, "backend") == f"slipway/shop-backend:{NEW}"
 
 
