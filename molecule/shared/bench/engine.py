@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -86,9 +87,13 @@ def install_packages(*packages: str) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise BenchError(f"Install these packages: {' '.join(packages)}")
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    run(["apt-get", "update", "-qq"], log="apt", environment=quiet)
-    install = ["apt-get", "install", "-qq", "--no-install-recommends", *packages]
-    run(install, log="apt", environment=quiet)
+    STATE.mkdir(mode=0o700, exist_ok=True)
+    # Two scenarios may want the same browser at the same time.
+    with (STATE / "packages.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run(["apt-get", "update", "-qq"], log="apt", environment=quiet)
+        install = ["apt-get", "install", "-qq", "--no-install-recommends", *packages]
+        run(install, log="apt", environment=quiet)
 
 
 def start() -> None:
