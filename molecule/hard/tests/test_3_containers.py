@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 from bench.engine import address
-from bench.names import REGISTRY
+from bench.names import REGISTRY, ROOT
+from bench.site import Site
 
 # Runs in the container's network with the host's own Python: an image may have none.
 REACH = """
@@ -115,3 +117,15 @@ def test_metadata_service_of_a_cloud_is_out_of_reach(server: Any, reaches: Any) 
 def test_backend_still_asks_for_the_public_name_of_its_own_site(reaches: Any, server: Any) -> None:
     public = server.run("hostname", "--all-ip-addresses").split()
     assert reaches("backend", next(one for one in public if one.startswith("172.")), 443)
+
+
+def test_service_that_would_run_as_root_is_refused(site: Site) -> None:
+    shipped = yaml.safe_load((ROOT / "group_vars/all/stack.yml").read_text())["stack_services"]
+    before = site.serves()
+    refused = site.deploy(
+        stack_version="hard",
+        stack_services=shipped | {"tool": {"image": "python:3.13-slim", "command": ["python"]}},
+    )
+    assert not refused.ok
+    assert "stack_services.tool.uid" in refused.output
+    assert site.serves() == before

@@ -31,7 +31,8 @@ class FakeEngine(Engine):
 
     `events` collects every command that changes something, `calls` all commands with all their
     arguments. `failing` maps a verb (`up`, `tag`, …) to the error that it ends with. `step` is told
-    of each command that changes something, before it is done and after.
+    of each command that changes something, before it is done and after. `roots` are images that
+    start as root.
     """
 
     def __init__(self, directory: StackDirectory | None = None) -> None:
@@ -42,6 +43,7 @@ class FakeEngine(Engine):
         self.step: Callable[[str], None] = lambda _: None
         self.there: dict[str, dict[str, Any]] = {}
         self.images: set[str] = set()
+        self.roots: set[str] = set()
         self.networks = [f"{STACK}-{kind}" for kind in ("edge", "app", "data")]
         self.wait: Callable[[], str] = lambda: "0\n"
         self.log = "the last line"
@@ -73,6 +75,9 @@ class FakeEngine(Engine):
 
     def has_image(self, reference: str) -> bool:
         return reference in self.images
+
+    def runs_as_root(self, reference: str) -> bool:
+        return reference in self.roots
 
     def pull(self, references: Sequence[str]) -> list[str]:
         self.step("before pull")
