@@ -31,7 +31,8 @@ class FakeEngine(Engine):
 
     `events` collects every command that changes something, `calls` all commands with all their
     arguments. `failing` maps a verb (`up`, `tag`, …) to the error that it ends with. `step` is told
-    of each command that changes something, before it is done and after.
+    of each command that changes something, before it is done and after. `roots` are images that
+    start as root.
     """
 
     def __init__(self, directory: StackDirectory | None = None) -> None:
@@ -43,6 +44,7 @@ class FakeEngine(Engine):
         self.there: dict[str, dict[str, Any]] = {}
         self.images: set[str] = set()
         self.weights: dict[str, int] = {}
+        self.roots: set[str] = set()
         self.networks = [f"{STACK}-{kind}" for kind in ("edge", "app", "data")]
         self.ended: Callable[[], int] = lambda: 0
         self.log = "the last line"
@@ -74,6 +76,9 @@ class FakeEngine(Engine):
 
     def has_image(self, reference: str) -> bool:
         return reference in self.images
+
+    def runs_as_root(self, reference: str) -> bool:
+        return reference in self.roots
 
     def pull(self, references: Sequence[str]) -> list[str]:
         self.step("before pull")

@@ -57,7 +57,12 @@ from tests.unit.release.fakes import (
 from tests.unit.roll.stand_ins import AtOnce, FakeTraefik
 
 OLD_IMAGES = {name: image.replace("sha256:", "sha256:0") for name, image in DIGESTS.items()}
-SCHEDULER = {"image": "registry.example.com/shop/backend", "singleton": True, "command": ["tick"]}
+SCHEDULER = {
+    "image": "registry.example.com/shop/backend",
+    "uid": 10001,
+    "singleton": True,
+    "command": ["tick"],
+}
 POLICY = Policy(
     drain_timeout=30,
     keep=5,

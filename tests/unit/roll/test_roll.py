@@ -56,6 +56,19 @@ def test_an_image_that_somebody_else_uses_is_noted_and_the_roll_is_good(stage: S
     assert stage.directory.manifest(NEW).outcome == SERVING
 
 
+def test_a_service_that_would_run_as_root_is_refused_before_anything_of_it_runs(
+    stage: Stage,
+) -> None:
+    new = stage.directory.manifest(NEW)
+    new.services["worker"]["uid"] = None
+    new.write(stage.directory.release(NEW))
+    stage.engine.roots = set(new.images.values())
+    with pytest.raises(ReleaseError, match=r"stack_services\.worker\.uid"):
+        stage.roll()
+    assert stage.directory.serving() == OLD
+    assert not any(event.startswith(("run", "up", "start")) for event in stage.events)
+
+
 def test_only_the_new_release_is_left_and_serves(stage: Stage) -> None:
     stage.roll()
     assert stage.directory.serving() == NEW

@@ -75,6 +75,8 @@ def without(name: str, field: str) -> Change:
         (service("frontend", paths=["/", "/api/"]), "stack_services.frontend.paths[1]",
          "answered by backend already"),
         (service(domains=[], paths=["/"]), "stack_services.frontend.paths[0]", "backend"),
+        (variables(host_deploy_user="root"), "host_deploy_user", "host_hardening_except"),
+        (variables(host_ssh_users=["ada", "root"]), "host_ssh_users[1]", "does not let in"),
         (service("worker", port=None), "stack_services.worker.port", "is null"),
         (service("worker", paths=["/x"]), "stack_services.worker.paths", "no use without a port"),
         (service("worker", domains=["a.example.com"]), "stack_services.worker.domains", "port"),

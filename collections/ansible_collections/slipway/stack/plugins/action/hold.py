@@ -18,6 +18,7 @@ from ansible.utils.display import Display
 from ansible_collections.slipway.stack.plugins.module_utils import kernel_lock
 from ansible_collections.slipway.stack.plugins.module_utils.lock import HOST_LOCK
 from ansible_collections.slipway.stack.plugins.plugin_utils import keeper
+from ansible_collections.slipway.stack.plugins.plugin_utils.line import ssh_command
 
 # What starts on the host: it reads the length of the real program, that program, and runs it.
 LOADER = (
@@ -156,14 +157,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if connection.get_option("password"):
             # Over a connection that has a master by now nobody asks for it again.
             self._low_level_execute_command("true")
-        ssh = connection.get_option("ssh_executable")
-        host = connection.get_option("host") or self._play_context.remote_addr
-        # The one way to the options, keys and paths with which Ansible itself calls ssh.
-        built = connection._build_command(ssh, "ssh", host, shell_command)  # noqa: SLF001
-        arguments = [part.decode() for part in built]
-        arguments = arguments[arguments.index(ssh) + 1 :]
         # Uses the master that is there, but must not become one: that would outlive the session.
-        return [ssh, "-o", "ControlMaster=no", *arguments]
+        address = self._play_context.remote_addr
+        return ssh_command(connection, address, shell_command, "ControlMaster=no")
 
 
 def refused(answer: dict[str, str], wait: float) -> str:

@@ -7,7 +7,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.slipway.stack.plugins.module_utils import addresses
+from ansible_collections.slipway.stack.plugins.module_utils import addresses, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -73,5 +73,7 @@ class FilterModule:
             addresses.postgres_address,
             addresses.bank_addresses,
             addresses.edge_attachments,
+            sources.nft_sources,
+            sources.shut_out,
         ]
         return {function.__name__: _for_operators(function) for function in functions}

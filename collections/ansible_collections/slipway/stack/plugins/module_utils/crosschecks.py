@@ -59,6 +59,19 @@ def _subnets(values: Values) -> Iterator[Problem]:
         seen.append((path, network))
 
 
+def _root_login(values: Values) -> Iterator[Problem]:
+    """Want nobody to count on root where root cannot log in."""
+    if any(topic == "ssh" for _, topic in values.items("host_hardening_except")):
+        return
+    wrong = "is root, whom the hardened SSH server does not let in"
+    if values.sound.get("host_deploy_user") == "root":
+        cure = "Name another account, or add ssh to host_hardening_except."
+        yield Problem("host_deploy_user", wrong, cure)
+    for index, user in values.items("host_ssh_users"):
+        if user == "root":
+            yield Problem(f"host_ssh_users[{index}]", wrong, "Take it out of the list.")
+
+
 def _database_password(values: Values) -> Iterator[Problem]:
     """Want a password wherever Postgres runs."""
     name = "data_postgres_password"
@@ -115,6 +128,7 @@ CROSS_CHECKS = (
     _aliases,
     _canary,
     _subnets,
+    _root_login,
     _database_password,
     _certificate,
 )

@@ -115,6 +115,12 @@ class Engine:
         status, _ = self.ask(f"/images/{quote(reference)}/json")
         return status == http.client.OK
 
+    def runs_as_root(self, reference: str) -> bool:
+        """Tell whether an image on the host starts as root unless somebody says otherwise."""
+        _, image = self.ask(f"/images/{quote(reference)}/json")
+        user = str((image.get("Config") or {}).get("User", ""))
+        return user.partition(":")[0] in {"", "0", "root"}
+
     def pull(self, references: Sequence[str]) -> list[str]:
         """Pull the images that are not on the host, side by side; return which these were."""
         missing = [one for one in references if not self.has_image(one)]

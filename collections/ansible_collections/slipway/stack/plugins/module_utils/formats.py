@@ -24,6 +24,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.recognisers import (
     is_public_key,
     is_registry_host,
     is_service_name,
+    is_source,
     is_stack_name,
     is_text,
     is_time_zone,
@@ -281,6 +282,17 @@ TIME_ZONE = Format(
     "a time zone",
     is_time_zone,
     "Take a name that timedatectl list-timezones prints, such as Europe/Berlin.",
+)
+TIME_OF_DAY = Format(
+    "a time of day",
+    matches(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"),
+    'Write it as "HH:MM" in quotes, such as "04:30".',
+)
+SOURCE = Format(
+    "an address or a network",
+    is_source,
+    "Write an IPv4 or IPv6 address, or a network's first address and prefix, such as"
+    " 203.0.113.0/24.",
 )
 PACKAGE = Format(
     "a package's name",

@@ -207,6 +207,7 @@ def manifest_services(model: dict[str, Any], release_id: str, bank: int) -> dict
             "domain": (service["domains"] or [model["domain"]])[0],
             "probe": probe_path(service),
             "singleton": service["singleton"],
+            "uid": service["uid"],
             "health": {**service["health"], "host": service["health"]["host"] or model["domain"]},
             "containers": {},
         }

@@ -9,6 +9,8 @@ import re
 import zoneinfo
 from typing import TYPE_CHECKING
 
+from ansible_collections.slipway.stack.plugins.module_utils.sources import parse_source
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -91,6 +93,11 @@ def parse_network(text: str) -> ipaddress.IPv4Network | None:
     except ValueError:
         return None
     return network if any(network.subnet_of(outer) for outer in PRIVATE_NETWORKS) else None
+
+
+def is_source(text: str) -> bool:
+    """Accept an address or a network of either family, without a scope."""
+    return "%" not in text and parse_source(text) is not None
 
 
 def is_network(prefix: int | None = None) -> Callable[[str], bool]:

@@ -42,8 +42,9 @@ class Manifest:
     """What is known of a release.
 
     `services` holds for each service its `port` (None: not routed), its `health`, its `probe`, its
-    `singleton` and its `containers`, a container's name to its fixed address or None. `domain` is
-    the stack's; `assets` holds the volumes of that scope, each with its `owner` and its `from`.
+    `singleton`, its `uid` (None: its image's) and its `containers`, a container's name to its fixed
+    address or None. `domain` is the stack's; `assets` holds the volumes of that scope, each with
+    its `owner` and its `from`.
     `actor` says who brought it: `who`, `run_number`, `run_url`, `commit`. `probe` and `seconds`
     tell of the roll that made it serve: requests `asked`, `lost`, the `slowest`; seconds per phase.
     `pending` names the commands with `when: after` that have not ended well yet.

@@ -157,6 +157,7 @@ class Roll:
         if self.job.action == DEPLOY:
             with self._phase("pull"):
                 self.engine.pull(sorted(set(self.new.images.values())))
+                self._refuse_root()
 
     def _create(self) -> None:
         """Make the containers; they give way to what serves until visitors are to meet them."""
@@ -178,6 +179,16 @@ class Roll:
         if self.new.assets:
             with self._phase("assets"):
                 self._merge_assets(replace=False)
+
+    def _refuse_root(self) -> None:
+        """End the roll before anything runs when a service would run as root."""
+        for name, service in self.new.services.items():
+            if service["uid"] is None and self.engine.runs_as_root(self.new.images[name]):
+                raise ReleaseError(
+                    f"Service {name} would run as root: its image names no other user. Set "
+                    f"stack_services.{name}.uid to the number of an account that the image can run "
+                    f"as, or USER in its Dockerfile."
+                )
 
     def _merge_assets(self, *, replace: bool) -> None:
         for name, volume in self.new.assets.items():

@@ -1,0 +1,216 @@
+"""What answers a neighbour: SSH and the web, whatever listens and whatever was restarted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+from bench.engine import address, docker
+from bench.names import REGISTRY
+from bench.neighbour import Neighbour, Target
+from bench.shell import BenchError
+from bench.site import Site
+
+WEB = {80, 443}
+FORBIDDEN = (2375, 2376, 5432, 8000, 8080)
+BACK_SECONDS = 120
+TABLE = ("inet", "slipway-filter")
+EVENTS = {
+    "engine restarts": ["restart", "docker.service"],
+    "filter is reloaded": ["reload", "slipway-filter.service"],
+    "filter is stopped": ["stop", "slipway-filter.service"],
+    "door is reloaded": ["reload", "slipway-door.service"],
+    "nftables.service starts": ["start", "nftables.service"],
+    "nftables.service is reloaded": ["reload", "nftables.service"],
+    "nftables.service stops": ["stop", "nftables.service"],
+}
+
+
+def wait_for(works: Callable[[], object], seconds: float = BACK_SECONDS) -> None:
+    """Wait until something works; fail with its own error when it does not in time."""
+    bound = time.monotonic() + seconds
+    while True:
+        try:
+            works()
+        except (AssertionError, BenchError, requests.RequestException):
+            if time.monotonic() > bound:
+                raise
+            time.sleep(0.3)
+        else:
+            return
+
+
+@pytest.fixture
+def targets(neighbour: Neighbour, inside: set[Target], careless: Any) -> set[Target]:
+    """Return all that must stay silent, on the host and behind it."""
+    ports = (*FORBIDDEN, careless.listening, careless.published)
+    own = {(each, port) for each in neighbour.host.values() for port in ports}
+    return own | inside
+
+
+def serves(site: Site, neighbour: Neighbour) -> None:
+    """Assert that visitors are served, and that the neighbour is one of them."""
+    assert site.visitor().get("/version").status_code == 200
+    assert neighbour.knocks({(neighbour.host[4], port) for port in WEB}) == {
+        (neighbour.host[4], port) for port in WEB
+    }
+
+
+def reaches_out(server: Any) -> None:
+    """Assert that a container of the application gets out, here to the bench's registry."""
+    name = next(one for one in server.containers() if "-backend-" in one)
+    ask = f"import socket; socket.create_connection(('{address(REGISTRY)}', 5000), 3); print('ok')"
+    said = server.run("sh", "-c", f'docker exec {name} python -c "{ask}" 2>&1 || true')
+    assert said.strip() == "ok"
+
+
+def test_probe_hears_what_is_silent_only_because_of_the_filter(
+    server: Any, neighbour: Neighbour, careless: Any
+) -> None:
+    targets = {(each, careless.listening) for each in neighbour.host.values()}
+    targets |= {(neighbour.host[4], careless.published)}
+    server.run("nft", "delete", "table", *TABLE)
+    try:
+        assert neighbour.knocks(targets) == targets
+    finally:
+        server.run("systemctl", "restart", "slipway-filter.service")
+    assert neighbour.knocks(targets) == set()
+
+
+@pytest.mark.parametrize(("family", "answering"), [(4, {22, 80, 443}), (6, {22})])
+def test_of_all_ports_only_ssh_and_the_web_answer(
+    family: int, answering: set[int], neighbour: Neighbour, targets: set[Target]
+) -> None:
+    assert len(targets) > len(answering)
+    everything = ((neighbour.host[family], port) for port in range(1, 65536))
+    found = neighbour.knocks(everything)
+    assert {port for _, port in found} == answering
+
+
+def test_neighbour_who_routes_the_containers_subnets_through_the_host_gets_nowhere(
+    neighbour: Neighbour, inside: set[Target]
+) -> None:
+    assert len(inside) > 20
+    assert neighbour.knocks(inside) == set()
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_host_stays_closed_and_serves_while_and_after(
+    event: str, server: Any, site: Site, neighbour: Neighbour, targets: set[Target]
+) -> None:
+    with neighbour.knocking(targets) as found:
+        server.run("systemctl", *EVENTS[event])
+        wait_for(lambda: serves(site, neighbour))
+        wait_for(lambda: reaches_out(server))
+    assert found.rounds > 1
+    assert found.answered == set()
+    assert neighbour.knocks({(neighbour.host[6], 22)}) == {(neighbour.host[6], 22)}
+    server.run("systemctl", "start", "slipway-filter.service")
+
+
+def test_host_is_closed_from_the_first_second_of_a_boot(
+    server: Any, site: Site, neighbour: Neighbour, targets: set[Target]
+) -> None:
+    server.run("sh", "-c", "echo said before the boot | systemd-cat")
+    with neighbour.knocking(targets) as found:
+        docker("restart", "--time", "10", server.name)
+        wait_for(lambda: serves(site, neighbour))
+        wait_for(lambda: reaches_out(server))
+    assert found.rounds > 10
+    # A container has its network before its first process runs, so the kernel alone may refuse.
+    assert found.opened == set()
+    assert server.run("systemctl", "is-active", "listener.service").strip() == "active"
+    assert "said before the boot" in server.run(
+        "journalctl", "--no-pager", "--grep=before the boot"
+    )
+    assert "stranger" in server.containers(all_=False)
+
+
+def test_filter_comes_before_the_network_and_the_door_before_the_engine(server: Any) -> None:
+    def property_of(unit: str, name: str) -> str:
+        said: str = server.run("systemctl", "show", "--value", f"--property={name}", unit)
+        return said
+
+    assert {"network-pre.target", "sysinit.target"} <= set(
+        property_of("slipway-filter.service", "Before").split()
+    )
+    assert "docker.service" in property_of("slipway-door.service", "Before").split()
+
+    def since_boot(unit: str, moment: str) -> int:
+        return int(property_of(unit, f"{moment}TimestampMonotonic"))
+
+    closed = since_boot("slipway-filter.service", "ActiveEnter")
+    assert closed > 0
+    assert closed <= since_boot("network-pre.target", "ActiveEnter")
+    for unit in ("ssh", "docker", "listener", "slipway-door"):
+        assert closed <= since_boot(f"{unit}.service", "InactiveExit"), unit
+    opened = since_boot("slipway-door.service", "ActiveEnter")
+    assert opened <= since_boot("docker.service", "InactiveExit")
+
+
+def test_forwarding_is_on_with_all_kernel_values_set_again(server: Any) -> None:
+    server.run("systemctl", "restart", "systemd-sysctl.service")
+    assert server.run("sysctl", "-n", "net.ipv4.ip_forward").strip() == "1"
+    assert server.run("sysctl", "-n", "net.ipv4.conf.all.accept_redirects").strip() == "0"
+    reaches_out(server)
+
+
+def test_ssh_is_limited_by_rate_for_each_address_alone(
+    server: Any, site: Site, neighbour: Neighbour
+) -> None:
+    server.run("systemctl", "restart", "slipway-filter.service")
+    told = neighbour.run("python3", "-c", ATTEMPTS, neighbour.host[4], "100").split()
+    answered, seconds = int(told[0]), float(told[1])
+    # A token comes back each second.
+    assert 60 <= answered <= 61 + seconds
+    assert answered < 100
+    assert neighbour.knocks({(neighbour.host[6], 22)}) == {(neighbour.host[6], 22)}
+    listed = site.environment.playbook("playbooks/releases.yml")
+    assert listed.ok, "who is not the neighbour still gets in"
+
+
+def test_ssh_answers_the_named_sources_alone(
+    site: Site, server: Any, neighbour: Neighbour, careless: Any
+) -> None:
+    refused = site.environment.playbook(
+        "playbooks/provision.yml", network_ssh_sources=["192.0.2.1"]
+    )
+    assert not refused.ok
+    assert refused.changed == 0
+    assert "network_ssh_sources would shut you out" in refused.output
+    own = docker(
+        "inspect", "--format={{range .NetworkSettings.Networks}}{{.Gateway}} {{end}}", server.name
+    )
+    try:
+        done = site.environment.playbook(
+            "playbooks/provision.yml",
+            network_ssh_sources=own.split(),
+            network_open_ports=[{"port": careless.listening, "sources": ["172.31.213.0/24"]}],
+        )
+        assert done.ok, done.output
+        ways = {
+            (each, port) for each in neighbour.host.values() for port in (22, careless.listening)
+        }
+        assert neighbour.knocks(ways) == {(neighbour.host[4], careless.listening)}
+    finally:
+        again = site.environment.playbook("playbooks/provision.yml")
+    assert again.ok, again.output
+
+
+ATTEMPTS = """
+import socket, sys, time
+began = time.monotonic()
+lines = []
+for _ in range(int(sys.argv[2])):
+    line = socket.socket()
+    line.settimeout(0.2)
+    try:
+        line.connect((sys.argv[1], 22))
+        lines.append(line)
+    except TimeoutError:
+        line.close()
+print(len(lines), time.monotonic() - began)
+"""
