@@ -130,6 +130,7 @@ NUMBERS: dict[str, Range] = {
     "docker_address_pools[].size": Range(8, 29),
     "docker_log_max_files": Range(1, 100, "files"),
     "traefik_cpus": Range(0.01, 512, "cores"),
+    "traefik_drain_timeout": Range(1, 3600, "seconds"),
     "data_postgres_cpus": Range(0.01, 512, "cores"),
     "stack_commands[].timeout": Range(1, 86400, "seconds"),
     "stack_drain_timeout": Range(1, 3600, "seconds"),
