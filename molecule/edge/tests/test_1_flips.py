@@ -40,9 +40,7 @@ def test_four_upgrades_and_changes_under_load_lose_no_request(
             assert edge.active == edge.recorded != before
             assert list(edge.slots()) == [edge.active]
             assert edge.version() == version
-            tell(
-                next(line for line in run.output.splitlines() if "seconds: settle" in line).strip()
-            )
+            tell(edge.report())
             assert " 0 lost," in run.output
     tell(f"{len(load.records)} requests, {len(load.lost)} lost, {len(TURNS)} flips")
     assert load.lost == []

@@ -90,6 +90,17 @@ class Edge:
             ).split()
         )
 
+    def report(self) -> str:
+        """Say how the newest flip ended: its phases, and what the prober counted."""
+        result = json.loads(self.site.run("cat", f"{JOBS}/{self.jobs()[-1]}/result.json"))
+        report = result["report"]
+        phases = ", ".join(f"{phase} {took:.1f}" for phase, took in report["seconds"].items())
+        probe = report["probe"]
+        return (
+            f"{report['old']} → {report['new']} ({report['version']}): {phases}; "
+            f"probed {probe['asked']}, lost {probe['lost']}"
+        )
+
     def progress(self, job: str) -> Progress:
         """Return how far a flip is; it may not have begun."""
         text = self.site.run(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.slipway.stack.plugins.module_utils import door, flip, launch, unit
+from ansible_collections.slipway.stack.plugins.module_utils import door, launch, unit
 from ansible_collections.slipway.stack.plugins.module_utils.clock import Clock
 from ansible_collections.slipway.stack.plugins.module_utils.flip import FlipJob
 from ansible_collections.slipway.stack.plugins.module_utils.job import JobDirectory, put_job
@@ -22,7 +22,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
 )
 from ansible_collections.slipway.stack.plugins.modules import traefik_slot
 
-from tests.unit.edge.host import SUBNET, Host, wanted
+from tests.unit.edge.host import SUBNET, Api, Host, wanted
 
 FLIP = Holder("change of Traefik", who="ada")
 DEPLOY = Holder("deploy", who="bob")
@@ -32,7 +32,7 @@ DEPLOY = Holder("deploy", who="bob")
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     host = Host(tmp_path, monkeypatch)
     host.flip(wanted())
-    monkeypatch.setattr(traefik_slot, "Proxy", flip.Proxy)
+    monkeypatch.setattr(traefik_slot, "Proxy", Api)
     return host
 
 
