@@ -23,8 +23,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "Traefik ended in slot",
     ),
     "an option that Traefik does not know": (
-        {"traefik_options": {"entrypoint": {"web": {"address": ":80"}}}},
-        "entrypoint",
+        {"traefik_options": {"entryPoints": {"web": {"adress": ":80"}}}},
+        "field not found, node: adress",
     ),
     "an entry point that nobody can listen on": (
         {"traefik_options": {"entryPoints": {"web": {"address": "192.0.2.1:80"}}}},
@@ -36,7 +36,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a configuration without the routes": (
         {"traefik_options": {"providers": {"file": {"directory": "/etc/traefik/none"}}}},
-        "it lacks http/",
+        "does not serve what it should",
     ),
 }
 
@@ -75,6 +75,6 @@ def test_last_good_routes_serve_on_beside_a_broken_dynamic_file_and_no_slot_star
         time.sleep(NOTICED_SECONDS)  # Traefik has seen it by then
         run = edge.change(traefik_image=IMAGES["3.7.13"])
     assert not run.ok, run.output
-    assert "it lacks http/" in run.output
+    assert "does not serve what it should" in run.output
     assert edge.slots() == before
     assert load.lost == []

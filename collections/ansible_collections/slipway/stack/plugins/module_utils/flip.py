@@ -177,9 +177,9 @@ class Flip:
         slots = self.slots
         slot = slots.idle if slots.running else slots.active
         address = slot_address(self.job.subnet, slot)
-        with self._phase("pull"):
-            self.engine.pull([self.job.wanted.image])
         try:
+            with self._phase("pull"):
+                self.engine.pull([self.job.wanted.image])
             with self._phase("start"):
                 self._start(slot)
             with self._phase("compare"):
