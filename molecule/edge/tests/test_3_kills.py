@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.edge import JOBS, SHORT, Edge, beside, visited
+from bench.edge import JOBS, SHORT, Edge, killed_at, visited
 from bench.names import ROOT
 from bench.playbooks import settings
 
 RATE = 30
 OTHER = SHORT | {"traefik_log_level": "WARN"}
 ENDS_SECONDS = 60
-PHASES = ["start", "compare", "drain"]
+PHASES = ["start", "compare", "flip", "drain", "stop"]
 
 
 @pytest.fixture(autouse=True)
@@ -43,10 +43,8 @@ def test_killed_process_leaves_a_site_that_serves_and_a_run_that_finishes(
     edge: Edge, tmp_path: Path, phase: str
 ) -> None:
     with visited(tmp_path, rate=RATE) as load:
-        with beside(edge, lambda: edge.change(**OTHER)) as running:
-            job = running.wait(phase)
-            edge.site.run("systemctl", "kill", "--signal=KILL", f"slipway-flip-{job}.service")
-        run = running.future.result()
+        with killed_at(edge, phase):
+            run = edge.change(**OTHER)
         assert not run.ok, run.output
         assert "ended before its time" in run.output
         assert_converged(edge, **OTHER)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import subprocess
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,11 @@ from typing import Any, Final
 
 from bench import engine
 from bench.asking import Record, Settings
+from bench.engine import client
 from bench.load import Running
 from bench.playbooks import Environment, Run
 from bench.shell import BenchError
-from bench.site import POLL_SECONDS, Progress, Site
+from bench.site import Progress, Site
 
 SITE: Final = Site(
     Environment(("inventories/production", "molecule/inventory/edge")),
@@ -116,34 +116,37 @@ class Edge:
         return found.group()
 
 
-@dataclass(frozen=True)
-class Beside:
-    """A provisioning that runs while its flip is watched."""
-
-    edge: Edge
-    known: frozenset[str]
-    future: Future[Run]
-
-    def wait(self, phase: str, event: str = "begin", seconds: float = 120) -> str:
-        """Wait until its flip is so far; return the flip's name."""
-        bound = time.monotonic() + seconds
-        while time.monotonic() < bound:
-            for job in sorted(set(self.edge.jobs()) - self.known):
-                if self.edge.progress(job).at(phase, event) is not None:
-                    return job
-            if self.future.done():
-                raise BenchError(
-                    f"It ended before {phase} did {event}:\n{self.future.result().output}"
-                )
-            time.sleep(POLL_SECONDS)
-        raise BenchError(f"Phase {phase} did not {event} within {seconds} s")
+# Runs on the host: from here a look takes longer than most phases.
+KILLER: Final = """
+import json, pathlib, subprocess, sys, time
+jobs, phase, end = pathlib.Path(sys.argv[1]), sys.argv[2], time.monotonic() + 240
+known = set(jobs.iterdir())
+print("watching", flush=True)
+while time.monotonic() < end:
+    for job in set(jobs.iterdir()) - known:
+        try:
+            lines = (job / "progress.jsonl").read_text().splitlines()
+        except FileNotFoundError:
+            continue
+        if any(f'"phase": "{phase}", "event": "begin"' in line for line in lines):
+            unit = f"slipway-flip-{job.name}.service"
+            subprocess.run(["systemctl", "kill", "--signal=KILL", unit], check=True)
+            sys.exit()
+    time.sleep(0.002)
+sys.exit("no flip came so far")
+"""
 
 
 @contextmanager
-def beside(edge: Edge, work: Callable[[], Run]) -> Iterator[Beside]:
-    """Run a provisioning beside the block, and wait for its end."""
-    with ThreadPoolExecutor(1) as pool:
-        yield Beside(edge, frozenset(edge.jobs()), pool.submit(work))
+def killed_at(edge: Edge, phase: str) -> Iterator[None]:
+    """Have the process of the flip that the block starts killed when a phase of it begins."""
+    command = [client(), "exec", edge.site.container, "python3", "-c", KILLER, JOBS, phase]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as killer:
+        assert killer.stdout  # noqa: S101 - for the types
+        killer.stdout.readline()
+        yield
+        if killer.wait() != 0:
+            raise BenchError(f"No process was killed in phase {phase}")
 
 
 @dataclass
