@@ -66,6 +66,7 @@ class Host(Engine):
         self.stopped_open: list[str] = []
         for slot in ("a", "b"):
             (root / "traefik" / slot).mkdir(parents=True)
+        (root / "traefik" / "dynamic").mkdir()
         (root / "stacks").mkdir()
         patch.setattr(door, "RECORD", root / "slot.nft")
         door.RECORD.write_text(door.record_text(A))
@@ -75,6 +76,7 @@ class Host(Engine):
         patch.setattr(flip, "Proxy", Api)
         patch.setattr(flip, "open_connections", self.open_connections)
         patch.setattr(flip, "write_atomically", self.write)
+        patch.setattr(flip, "publish_routes", self.write)
         patch.setattr(door, "write_atomically", self.write)
 
     # what the flip asks --------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,54 @@ def test_killed_at_any_step_a_reboot_brings_back_the_recorded_slot(
             host.flip(OTHER)
         recorded = "a" if door.active_address() == A else "b"
         assert recorded in host.at_boot()
+
+
+# certificates of a CA ---------------------------------------------------------------------------
+
+ACME = wanted(static="b", acme=True)
+
+
+def store(host: Host, slot: str) -> Path:
+    path = host.root / "traefik" / slot / "acme" / "acme.json"
+    path.parent.mkdir(exist_ok=True)
+    return path
+
+
+def test_the_new_slot_starts_with_what_was_issued_and_looks_again_when_it_is_active(
+    host: Host,
+) -> None:
+    store(host, "a").write_text("issued")
+    store(host, "b").write_text("of an earlier life")
+    host.flip(ACME)
+    assert store(host, "b").read_text() == "issued"
+    assert '"X-Slipway-Slot": "b"' in (host.root / "traefik/dynamic/slot.yml").read_text()
+    mounts = json.loads((host.root / "traefik/b/compose.yml").read_text())
+    targets = [one["target"] for one in mounts["services"]["traefik"]["volumes"]]
+    assert "/var/lib/traefik" in targets
+
+
+def test_nothing_of_an_earlier_life_is_left_where_nothing_was_issued(host: Host) -> None:
+    store(host, "b").write_text("of an earlier life")
+    host.flip(ACME)
+    assert not store(host, "b").exists()
+
+
+def test_what_is_issued_while_the_new_slot_starts_is_not_lost(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(host, "a").write_text("issued")
+    store(host, "b")
+
+    def issued(*_: object) -> str:
+        store(host, "a").write_text("issued again")
+        return ""
+
+    monkeypatch.setattr(flip, "difference", issued)
+    with pytest.raises(ReleaseError, match=r"(?s)was issued while.*Slot a serves as before"):
+        host.flip(ACME)
+    assert_alone(host, "a")
+
+
+def test_without_a_ca_a_flip_touches_no_dynamic_file(host: Host) -> None:
+    host.flip(OTHER)
+    assert list((host.root / "traefik/dynamic").iterdir()) == []

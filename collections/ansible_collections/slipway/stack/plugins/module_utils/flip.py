@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils import door
+from ansible_collections.slipway.stack.plugins.module_utils.acme import domains
 from ansible_collections.slipway.stack.plugins.module_utils.addresses import (
     edge_attachments,
     slot_address,
@@ -37,7 +38,11 @@ from ansible_collections.slipway.stack.plugins.module_utils.likeness import (
 from ansible_collections.slipway.stack.plugins.module_utils.lock import holding_slots
 from ansible_collections.slipway.stack.plugins.module_utils.losses import ProbeFigures
 from ansible_collections.slipway.stack.plugins.module_utils.probe import Entrance, Prober
-from ansible_collections.slipway.stack.plugins.module_utils.proxy import TRAEFIK_GROUP, Proxy
+from ansible_collections.slipway.stack.plugins.module_utils.proxy import (
+    TRAEFIK_GROUP,
+    Proxy,
+    publish_routes,
+)
 from ansible_collections.slipway.stack.plugins.module_utils.record import Report
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     Manifest,
@@ -51,6 +56,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.slots import (
     SERVICE,
     Slots,
     Wanted,
+    acme_store,
     container_name,
     look,
     slot_definition,
@@ -191,6 +197,8 @@ class Flip:
             raise ReleaseError(f"{error}\n{self._give_up(slot)}") from error
         if slots.running:
             self.engine.run("update", "--restart=no", container_name(slots.active))
+        if self.job.wanted.acme:
+            self._announce(slot)
         self._look()
 
     def _start(self, slot: str) -> None:
@@ -203,12 +211,30 @@ class Flip:
         text = json.dumps(definition, indent=2) + "\n"
         write_atomically(static.parent / "compose.yml", text, mode=0o640)
         self._remove([one for one in [self.slots.container] if one and not self.slots.running])
+        self._hand_certificates_over(slot)
         engine.create(static.parent, [SERVICE], ENGINE_SECONDS)
         engine.run("start", container_name(slot))
 
+    def _hand_certificates_over(self, slot: str) -> None:
+        """Give the new slot a copy of what the CA issued; it has none of an earlier life."""
+        self.handed = self._issued()
+        if slot != self.slots.active:
+            store = acme_store(self.directory.root, slot)
+            store.unlink(missing_ok=True)
+            if self.handed:
+                owner = TRAEFIK_GROUP
+                write_atomically(store, self.handed, mode=0o600, owner=owner, group=owner)
+
+    def _issued(self) -> str:
+        """Read what the CA has issued to the active slot."""
+        try:
+            return acme_store(self.directory.root, self.slots.active).read_text()
+        except FileNotFoundError:
+            return ""
+
     def _compare(self, slot: str, new: Proxy) -> None:
         """Wait until the new slot serves what the old one serves, certificates too."""
-        names = [one.domain for one in self.serving]
+        names = domains(self.directory.root / "dynamic")
         old = Proxy(self.slots.address) if self.slots.running else None
         if old and (problem := unreachable(old)):
             self.say("compare", "note", f"The old slot cannot be compared with: {problem}")
@@ -242,8 +268,13 @@ class Flip:
 
     def _lead(self, old: str, new: str) -> None:
         """Flip; flip back if nobody answers at the door."""
-        names = [one.domain for one in self.serving]
+        names = domains(self.directory.root / "dynamic")
         wanted = certificates(new, names)
+        if self._issued() != self.handed:
+            raise ReleaseError(
+                "A certificate was issued while the new slot started, which lacks it. "
+                "Run this again."
+            )
         door.lead_to(new)
         bound = self.clock.now() + KNOCK_SECONDS
         while certificates(LOCALHOST, names) != wanted:
@@ -262,6 +293,17 @@ class Flip:
             self._remove(left.others)
         serves = f"Slot {left.active} serves as before." if left.running else "Nothing serves."
         return f"{serves} If traefik_image or traefik_options was changed last, look there."
+
+    def _announce(self, slot: str) -> None:
+        """Have Traefik look at its domains again: until it was active it could ask no CA.
+
+        It looks when its dynamic configuration has changed.
+        """
+        header = {"X-Slipway-Slot": slot}
+        middleware = {"headers": {"customRequestHeaders": header}}
+        change = {"http": {"middlewares": {"slipway-slot": middleware}}}
+        text = f"# The active slot; a flip writes it.\n---\n{json.dumps(change)}\n"
+        publish_routes(self.directory.root / "dynamic" / "slot.yml", text)
 
     # retire -----------------------------------------------------------------------------------
 

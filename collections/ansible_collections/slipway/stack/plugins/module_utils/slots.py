@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -40,7 +40,8 @@ class Wanted:
     """What is to run, in whichever slot: `static` is the text of the static configuration.
 
     `memory` is in Docker's words, `cpus` in cores, `grace` the seconds that Traefik itself gives
-    to requests in flight when it stops.
+    to requests in flight when it stops. `acme` tells whether it gets certificates from a CA;
+    `environment` holds no secret.
     """
 
     image: str
@@ -48,6 +49,8 @@ class Wanted:
     cpus: float
     grace: int
     static: str
+    acme: bool = False
+    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -132,6 +135,11 @@ def slot_of(address: str, subnet: str) -> str:
     )
 
 
+def acme_store(traefik: Path, slot: str) -> Path:
+    """Name the file in which the Traefik of a slot keeps what a CA issued."""
+    return traefik / slot / "acme" / "acme.json"
+
+
 def container_name(slot: str) -> str:
     """Name the container of a slot."""
     return f"traefik-{slot}"
@@ -169,12 +177,14 @@ def _container(wanted: Wanted, slot: str, traefik: Path, address: str) -> dict[s
         "/etc/slipway/dynamic": (traefik / "dynamic", True),
         "/etc/slipway/certificates": (traefik / "certificates", True),
         "/var/log/traefik": (Path(LOG_DIRECTORY), False),
+        **({"/var/lib/traefik": (acme_store(traefik, slot).parent, False)} if wanted.acme else {}),
     }
     return {
         "container_name": container_name(slot),
         "image": literal(wanted.image),
         # Said outright: what an image starts without arguments differs.
         "command": ["--configFile=/etc/traefik/traefik.yml"],
+        "environment": {name: literal(value) for name, value in wanted.environment.items()},
         "user": f"{TRAEFIK_GROUP}:{TRAEFIK_GROUP}",
         "read_only": True,
         "cap_drop": ["ALL"],

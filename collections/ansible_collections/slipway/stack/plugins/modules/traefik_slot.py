@@ -42,6 +42,14 @@ options:
     description: The text of the static configuration. It calls the slot's own address C(slot).
     type: str
     required: true
+  acme:
+    description: Whether Traefik gets certificates from a CA, which it keeps in its slot.
+    type: bool
+    default: false
+  environment:
+    description: Environment variables of the container. They show in C(docker inspect).
+    type: dict
+    default: {}
   drain_timeout:
     description: The most seconds to wait for connections to an old slot to end.
     type: int
@@ -130,6 +138,8 @@ def main() -> None:
             "cpus": {"type": "float", "required": True},
             "grace": {"type": "int", "required": True},
             "static": {"type": "str", "required": True},
+            "acme": {"type": "bool", "default": False},
+            "environment": {"type": "dict", "default": {}},
             "drain_timeout": {"type": "int", "required": True},
             "probe_rate": {"type": "float", "required": True},
             "lock_wait": {"type": "int", "default": 0},
