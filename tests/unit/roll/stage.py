@@ -192,7 +192,6 @@ class Stage:
             "release": release_id,
             "expected": self.directory.serving(),
             "host_directory": str(self.directory.host),
-            "proxy_address": "192.0.2.1",
             "policy": replace(POLICY, **policy),
             "commands": COMMANDS,
             "actor": {"who": "ada", "run_number": 7},

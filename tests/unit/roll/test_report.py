@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.slipway.stack.plugins.action.release_roll import shown
 from ansible_collections.slipway.stack.plugins.module_utils.report import lines
+from ansible_collections.slipway.stack.plugins.plugin_utils.following import shown
 
 from tests.unit.release.fakes import NEW, OLD
 

@@ -41,6 +41,7 @@ class Run:
         self.stage = stage
         self.given: list[Any] = []
         patch.setattr(runner, "Engine", lambda: stage.engine)
+        patch.setattr(runner, "active_address", lambda: "192.0.2.1")
         patch.setattr(runner, "Proxy", lambda _: stage.proxy)
         patch.setattr(runner, "Trial", self.trial)
         patch.setattr(runner, "Clock", stage.time.clock)

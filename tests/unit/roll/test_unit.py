@@ -12,7 +12,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.slipway.stack.plugins.module_utils import launch, unit
-from ansible_collections.slipway.stack.plugins.module_utils.job import JobDirectory, new_job
+from ansible_collections.slipway.stack.plugins.module_utils.job import (
+    JobDirectory,
+    new_job,
+    put_job,
+)
 from ansible_collections.slipway.stack.plugins.module_utils.release import ReleaseError
 
 from tests.unit.release.fakes import NEW, STACK
@@ -199,3 +203,17 @@ def test_where_no_job_was_nothing_is_dropped(systemd: Systemd, stage: Stage) -> 
 def test_a_stack_without_jobs_has_none_under_way(systemd: Systemd, stage: Stage) -> None:
     assert found(stage) is None
     assert systemd.calls == []
+
+
+# flips of Traefik's slots -----------------------------------------------------------------------
+
+
+def test_a_flip_is_a_unit_of_no_stack(systemd: Systemd, tmp_path: Path) -> None:
+    place = put_job(tmp_path / "jobs", {"subnet": "10.213.0.0/24"})
+    launch.start(place, "", "flip")
+    (call,) = systemd.calls
+    assert f"--unit=slipway-flip-{place.path.name}.service" in call
+    assert call[-2:] == [f"{PREFIX}.flip", str(place.path)]
+    assert launch.follower(place, "")[-2:] == [str(place.path), ""]
+    systemd.active = {f"slipway-flip-{place.path.name}.service"}
+    assert unit.alive(place, "")

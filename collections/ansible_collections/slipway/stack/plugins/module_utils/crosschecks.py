@@ -123,6 +123,23 @@ def _certificate_pair(certificate: str, key: str) -> Iterator[Problem]:
         yield Problem("traefik_certificate_key", "does not belong to traefik_certificate", cure)
 
 
+def _authority(values: Values) -> Iterator[Problem]:
+    """Want an account's address for a CA, and one CA."""
+    sound = values.sound
+    if sound.get("traefik_acme_challenge") and sound.get("traefik_acme_email") == "":
+        yield Problem(
+            "traefik_acme_email",
+            "is missing, and traefik_acme_challenge is set",
+            "Give an address that somebody reads, or leave traefik_acme_challenge empty.",
+        )
+    if sound.get("traefik_acme_server") and sound.get("traefik_acme_staging") is True:
+        yield Problem(
+            "traefik_acme_staging",
+            "is true, and traefik_acme_server names another CA",
+            "Set one of the two: the staging switch is Let's Encrypt's.",
+        )
+
+
 CROSS_CHECKS = (
     *SERVICE_CHECKS,
     _aliases,
@@ -131,4 +148,5 @@ CROSS_CHECKS = (
     _root_login,
     _database_password,
     _certificate,
+    _authority,
 )

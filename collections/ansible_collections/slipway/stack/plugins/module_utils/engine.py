@@ -81,6 +81,14 @@ class Engine:
         """Inspect all containers, running or not, that carry a label."""
         return self.inspect([one["Id"] for one in self.listed(label, value)])
 
+    def all_networks(self) -> list[dict[str, Any]]:
+        """List all networks, as the engine's API does."""
+        status, answer = self.ask("/networks")
+        if status != http.client.OK:
+            raise EngineError(f"The engine does not list its networks: {answer}")
+        found: list[dict[str, Any]] = answer
+        return found
+
     def inspect(self, names: Sequence[str]) -> list[dict[str, Any]]:
         """Inspect containers by name or id; those that do not exist are left out."""
         answers = [self.ask(f"/containers/{quote(name)}/json") for name in names]

@@ -205,6 +205,12 @@ HEALTH_PATH = Format(
     "Start it with /, without spaces, such as /healthz.",
     longest=2048,
 )
+EMAIL = Format(
+    "an e-mail address",
+    matches(rf"[A-Za-z0-9._%+-]{{1,64}}@{LABEL}(?:\.{LABEL})+"),
+    "Write it like ops@example.com.",
+    longest=254,
+)
 WEB_ADDRESS = Format(
     "a web address",
     matches(rf"https?://{LABEL}(?:\.{LABEL})*(?::[0-9]{{1,5}})?(?:/[A-Za-z0-9._~@:+/?&=%,;#-]*)?"),

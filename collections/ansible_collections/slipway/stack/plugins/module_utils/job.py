@@ -2,6 +2,8 @@
 
     <stack directory>/jobs/<id>/{job.json, code.zip, progress.jsonl, result.json}
 
+Traefik's own jobs, its flips, lie in <host directory>/traefik/jobs.
+
 The controller writes the job and reads the rest; the process on the host does the opposite. Neither
 needs the other to be alive.
 """
@@ -11,7 +13,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -53,7 +55,6 @@ class Job:
     release: str
     expected: str | None
     host_directory: str
-    proxy_address: str
     policy: Policy
     commands: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     actor: dict[str, Any] = field(default_factory=dict)
@@ -62,7 +63,9 @@ class Job:
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> Job:
-        """Read a job from what JSON or Ansible made of it."""
+        """Read a job from what JSON or Ansible made of it; an earlier version's may say more."""
+        known = {one.name for one in fields(cls)}
+        values = {name: value for name, value in values.items() if name in known}
         return cls(**{**values, "policy": Policy(**values["policy"])})
 
     @property
@@ -82,9 +85,14 @@ class JobDirectory:
         """The archive with the code that runs the job: the controller's own, so they agree."""
         return self.path / "code.zip"
 
+    def content(self) -> dict[str, Any]:
+        """Read what is to be done, as it was written down."""
+        found: dict[str, Any] = json.loads((self.path / "job.json").read_text())
+        return found
+
     def job(self) -> Job:
-        """Read what is to be done."""
-        return Job.from_mapping(json.loads((self.path / "job.json").read_text()))
+        """Read what is to be done for a stack."""
+        return Job.from_mapping(self.content())
 
     def say(self, phase: str, event: str, text: str = "", seconds: float | None = None) -> None:
         """Add a line to the progress: `begin` and `end` of a phase, or a `note` within it."""
@@ -118,13 +126,17 @@ class JobDirectory:
 
 
 def new_job(job: Job) -> JobDirectory:
-    """Put a job on the host; nothing of it runs yet."""
-    jobs = job.directory.jobs
+    """Put a job for a stack on the host; nothing of it runs yet."""
+    return put_job(job.directory.jobs, asdict(job))
+
+
+def put_job(jobs: Path, content: dict[str, Any]) -> JobDirectory:
+    """Put a job among others on the host; nothing of it runs yet."""
     jobs.mkdir(mode=0o750, exist_ok=True)
     name = f"{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     path = jobs / name
     path.mkdir(mode=0o750)
-    write_atomically(path / "job.json", json.dumps(asdict(job), indent=2) + "\n", mode=0o640)
+    write_atomically(path / "job.json", json.dumps(content, indent=2) + "\n", mode=0o640)
     return JobDirectory(path)
 
 

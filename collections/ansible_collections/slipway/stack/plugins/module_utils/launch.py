@@ -16,21 +16,24 @@ if TYPE_CHECKING:
 PACKAGE = __name__.rpartition(".")[0]
 
 
-def start(job: JobDirectory, stack: str) -> None:
-    """Start the process; it has its own copy of the code, and nothing of the caller's."""
+def start(job: JobDirectory, stack: str, program: str = "runner") -> None:
+    """Start the process; it has its own copy of the code, and nothing of the caller's.
+
+    `program` names the module that does the job; it is of no stack where it is Traefik's.
+    """
     if own_code().is_file():
         job.code.write_bytes(own_code().read_bytes())
     systemd(
         "systemd-run",
         f"--unit={unit_name(stack, job.path.name)}",
-        f"--description=Slipway rolls {stack}",
+        f"--description=Slipway {f'rolls {stack}' if stack else 'replaces Traefik'}",
         "--collect",
         "--quiet",
         "--service-type=exec",
         # Nothing else may be the reason that a release is half rolled.
         "--property=OOMScoreAdjust=-900",
         *(f"--setenv={name}={value}" for name, value in environment(job).items()),
-        *python("runner"),
+        *python(program),
         str(job.path),
     )
 

@@ -2,7 +2,10 @@
 
 One deploy or rollback for each stack, several stacks beside each other, and provisioning alone. A
 deploy or rollback shares the host's lock and holds its stack's alone; provisioning holds the host's
-alone. Both are locks of the kernel's: see kernel_lock.py.
+alone. All are locks of the kernel's: see kernel_lock.py.
+
+Provisioning starts the flip of Traefik's slots, which goes on when provisioning is killed. So it
+holds a lock of its own alone, which deploys and rollbacks share.
 """
 
 from __future__ import annotations
@@ -26,7 +29,15 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     StackDirectory,
 )
 
-__all__ = ["HOST_LOCK", "Holder", "StackBusyError", "held_by", "holding", "older_run_refusal"]
+__all__ = [
+    "HOST_LOCK",
+    "Holder",
+    "StackBusyError",
+    "held_by",
+    "holding",
+    "holding_slots",
+    "older_run_refusal",
+]
 
 # Below /run: that is there before a host is provisioned, and ends with the kernel that locks.
 HOST_LOCK = Path("/run/slipway/host.lock")
@@ -63,7 +74,11 @@ def holding(
     HOST_LOCK.parent.mkdir(mode=0o700, exist_ok=True)
     try:
         with kernel_lock.hold(
-            [Wanted(HOST_LOCK, alone=False), Wanted(directory.lock, alone=True)],
+            [
+                Wanted(HOST_LOCK, alone=False),
+                Wanted(slots_lock(), alone=False),
+                Wanted(directory.lock, alone=True),
+            ],
             replace(holder, stack=directory.stack),
             wait=wait,
             now=clock.now,
@@ -79,6 +94,43 @@ def holding(
             f"free as soon as its holder ends or dies.",
             by=str(busy),
         ) from busy
+
+
+@contextmanager
+def holding_slots(
+    stacks: Path,
+    holder: Holder,
+    *,
+    wait: float,
+    clock: Clock,
+    progress: Callable[[str], None],
+) -> Iterator[None]:
+    """Hold Traefik's slots alone, so that no deploy or rollback is under way during a flip.
+
+    `stacks` is the directory with one for each stack. Otherwise as `holding`.
+    """
+    slots_lock().parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        with kernel_lock.hold(
+            [Wanted(slots_lock(), alone=True)],
+            holder,
+            wait=wait,
+            now=clock.now,
+            pause=clock.pause,
+            progress=progress,
+            others=lambda: sorted(stacks.glob("*/lock")),
+        ):
+            yield
+    except BusyError as busy:
+        raise ReleaseError(
+            f"Traefik's slots are busy: {busy}. Waited {wait:g} s (stack_lock_wait); nothing was "
+            f"changed. Run this again when that has ended."
+        ) from busy
+
+
+def slots_lock() -> Path:
+    """Return the file that a flip holds alone."""
+    return HOST_LOCK.with_name("slots.lock")
 
 
 def older_run_refusal(serving: Manifest | None, run_number: int, *, allow: bool) -> str:

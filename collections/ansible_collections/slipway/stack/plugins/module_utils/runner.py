@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils.clock import Clock
 from ansible_collections.slipway.stack.plugins.module_utils.command import redacted, run_command
+from ansible_collections.slipway.stack.plugins.module_utils.door import active_address
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
 from ansible_collections.slipway.stack.plugins.module_utils.freeze import refusal
 from ansible_collections.slipway.stack.plugins.module_utils.job import DEPLOY, Job, JobDirectory
@@ -71,7 +72,7 @@ def perform(job: Job, say: Say, clock: Clock) -> dict[str, Any]:
     ):
         say("lock", "end")
         refuse(job)
-        engine, proxy = Engine(), Proxy(job.proxy_address)
+        engine, proxy = Engine(), Proxy(active_address())
         entrance = Entrance(
             address=ENTRANCE,
             port=ENTRANCE_PORT,

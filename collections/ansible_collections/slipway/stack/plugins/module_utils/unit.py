@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
 
 from ansible_collections.slipway.stack.plugins.module_utils.job import JobDirectory
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
@@ -19,9 +21,21 @@ ANSWER_SECONDS = 30
 JOBS_KEPT = 20
 
 
+class Jobs(Protocol):
+    """Whose jobs they are: a stack's, or, of no stack, those that flip Traefik's slots."""
+
+    @property
+    def stack(self) -> str:
+        """The stack's name, or nothing."""
+
+    @property
+    def jobs(self) -> Path:
+        """The directory with one directory for each job."""
+
+
 def unit_name(stack: str, job_id: str) -> str:
-    """Name the unit; `journalctl --unit 'slipway-roll-*'` shows them all."""
-    return f"slipway-roll-{stack}-{job_id}.service"
+    """Name the unit; `journalctl --unit 'slipway-roll-*'` shows all of stacks."""
+    return f"slipway-{f'roll-{stack}' if stack else 'flip'}-{job_id}.service"
 
 
 def alive(job: JobDirectory, stack: str) -> bool:
@@ -46,7 +60,7 @@ def running(
     return None
 
 
-def drop_old(directory: StackDirectory) -> None:
+def drop_old(directory: Jobs) -> None:
     """Drop the oldest jobs before another one comes, but none whose process runs.
 
     One that was killed has left no result, so that systemd is asked.
@@ -57,7 +71,7 @@ def drop_old(directory: StackDirectory) -> None:
                 shutil.rmtree(place.path)
 
 
-def jobs(directory: StackDirectory) -> list[JobDirectory]:
+def jobs(directory: Jobs) -> list[JobDirectory]:
     """List the jobs on the host, the newest first."""
     paths = directory.jobs.iterdir() if directory.jobs.is_dir() else []
     return [JobDirectory(path) for path in sorted(paths, reverse=True) if path.is_dir()]

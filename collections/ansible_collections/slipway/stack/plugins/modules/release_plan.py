@@ -19,10 +19,6 @@ options:
     description: The directory that holds everything of this project on the host.
     type: path
     required: true
-  proxy_address:
-    description: The address of Traefik's active slot on the door network.
-    type: str
-    required: true
   model:
     description: What the inventory says of the stack, as C(roles/stack/vars/main.yml) gathers it.
     type: dict
@@ -75,7 +71,6 @@ EXAMPLES = r"""
 - name: Plan the release
   slipway.stack.release_plan:
     host_directory: /srv/slipway
-    proxy_address: 10.213.0.2
     model: "{{ __stack_model }}"
     version: "1.4.1"
     secrets: "{{ __stack_secrets }}"
@@ -120,6 +115,7 @@ from functools import partial
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.stack.plugins.module_utils.door import active_address
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
 from ansible_collections.slipway.stack.plugins.module_utils.lock import Holder, StackBusyError
 from ansible_collections.slipway.stack.plugins.module_utils.plan import (
@@ -149,7 +145,6 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "host_directory": {"type": "path", "required": True},
-            "proxy_address": {"type": "str", "required": True},
             "model": {"type": "dict", "required": True},
             "version": {"type": "str", "default": ""},
             "secrets": {"type": "str", "required": True, "no_log": True},
@@ -169,7 +164,7 @@ def main() -> None:
         **{name: given[name] for name in WISH},
     )
     try:
-        make = partial(plan_deploy, wish, engine, Proxy(given["proxy_address"]), datetime.now(UTC))
+        make = partial(plan_deploy, wish, engine, Proxy(active_address()), datetime.now(UTC))
         holder = Holder("plan of a deploy", who=wish.actor.get("who", ""))
         # In check mode nothing follows that could be stale.
         plan = (

@@ -1,0 +1,108 @@
+"""What is wanted in a slot, and which slot is active."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.slipway.stack.plugins.module_utils import door
+from ansible_collections.slipway.stack.plugins.module_utils.release import ReleaseError
+from ansible_collections.slipway.stack.plugins.module_utils.slots import (
+    look,
+    slot_definition,
+    slot_of,
+)
+
+from tests.unit.edge.host import SUBNET, A, Host, wanted
+
+EDGES = [{"name": "shop-edge", "ipv4_address": "10.213.4.3"}]
+
+
+def definition(**changes: Any) -> dict[str, Any]:
+    whole = slot_definition(wanted(**changes), "b", Path("/srv/slipway/traefik"), SUBNET, EDGES)
+    service: dict[str, Any] = whole["services"]["traefik"]
+    return service
+
+
+def test_a_slot_has_its_own_address_directory_and_name() -> None:
+    slot = definition()
+    assert slot["container_name"] == "traefik-b"
+    assert slot["networks"]["slipway-door"]["ipv4_address"] == "10.213.0.3"
+    assert slot["extra_hosts"] == {"slot": "10.213.0.3"}
+    sources = {mount["target"]: mount["source"] for mount in slot["volumes"]}
+    assert sources["/etc/traefik"] == "/srv/slipway/traefik/b"
+    assert sources["/etc/slipway/dynamic"] == "/srv/slipway/traefik/dynamic"
+
+
+def test_a_slot_publishes_nothing_and_has_no_rights() -> None:
+    slot = definition()
+    assert "ports" not in slot
+    assert slot["cap_drop"] == ["ALL"]
+    assert slot["read_only"]
+    assert not [mount for mount in slot["volumes"] if "docker.sock" in mount["source"]]
+
+
+def test_a_slot_does_not_come_back_at_boot_before_it_serves() -> None:
+    assert definition()["restart"] == "no"
+
+
+def test_an_image_s_name_is_no_template_of_compose() -> None:
+    assert definition(image="a$b:1")["image"] == "a$$b:1"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"image": "traefik:v3.8"}, {"memory": "1g"}, {"cpus": 2.0}, {"grace": 5}, {"static": "b"}],
+)
+def test_everything_that_is_wanted_is_in_the_fingerprint(change: dict[str, Any]) -> None:
+    assert wanted(**change).fingerprint != wanted().fingerprint
+
+
+def test_the_record_names_the_active_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Host(tmp_path, monkeypatch)
+    assert look(host, SUBNET).active == "a"
+    door.lead_to("10.213.0.3")
+    slots = look(host, SUBNET)
+    assert (slots.active, slots.idle, slots.led) == ("b", "a", True)
+
+
+def test_a_kernel_that_leads_elsewhere_is_not_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Host(tmp_path, monkeypatch)
+    host.kernel = "10.213.0.3"
+    assert not look(host, SUBNET).settled()
+    door.load()
+    assert look(host, SUBNET).settled()
+
+
+def test_an_edge_network_that_came_later_is_not_joined_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Host(tmp_path, monkeypatch)
+    host.flip(wanted())
+    assert look(host, SUBNET).unjoined == []
+    subnet = {"Config": [{"Subnet": "10.9.4.0/24"}]}
+    host.networks.append({**host.networks[0], "Name": "late-edge", "IPAM": subnet})
+    assert look(host, SUBNET).unjoined == [{"name": "late-edge", "ipv4_address": "10.9.4.2"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [(None, "is missing: nothing says"), ("define door = nowhere\n", "names no slot")],
+)
+def test_a_record_that_says_nothing_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, reason: str
+) -> None:
+    monkeypatch.setattr(door, "RECORD", tmp_path / "slot.nft")
+    if text is not None:
+        door.RECORD.write_text(text)
+    with pytest.raises(ReleaseError, match=reason):
+        door.active_address()
+
+
+def test_an_address_that_is_no_slot_is_refused() -> None:
+    assert slot_of(A, SUBNET) == "a"
+    with pytest.raises(ValueError, match="which is no slot of network_door_subnet"):
+        slot_of("10.213.0.9", SUBNET)
