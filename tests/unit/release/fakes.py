@@ -77,8 +77,24 @@ def model(**changes: Any) -> dict[str, Any]:
         "noindex": False,
         "basic_auth": False,
         "postgres": True,
+        "edge": edge(),
     }
     return copy.deepcopy(base) | changes
+
+
+def edge(**rules: Any) -> dict[str, Any]:
+    """Return the rules of an edge that lets everybody pass as they are."""
+    base: dict[str, Any] = {
+        "redirects": [],
+        "headers": {},
+        "policies": {},
+        "rate_limits": {},
+        "max_body": {},
+        "compress": False,
+        "addresses": [],
+        "answer_timeout": 120,
+    }
+    return base | rules
 
 
 def with_service(name: str, **changes: Any) -> dict[str, Any]:

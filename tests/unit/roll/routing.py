@@ -14,6 +14,7 @@ class Request:
     path: str = "/"
     host: str = "shop.example.com"
     headers: dict[str, str] = field(default_factory=dict)
+    method: str = "GET"
 
     def header(self, name: str) -> str:
         return self.headers.get(name, "")
@@ -27,6 +28,7 @@ def fits(rule: str, request: Request) -> bool:
     """Evaluate the few matchers that our rules use, as Traefik does."""
     answers = {
         r"Host\(`(.*?)`\)": lambda found: request.host == found[1],
+        r"Method\(`(.*?)`\)": lambda found: request.method == found[1],
         r"HeaderRegexp\(`(.*?)`, `(.*?)`\)": (
             lambda found: bool(re.search(found[2], request.header(found[1])))
         ),
@@ -37,7 +39,7 @@ def fits(rule: str, request: Request) -> bool:
     python = rule
     for matcher, answer in answers.items():
         python = re.sub(matcher, partial(_told, answer), python)
-    return bool(eval(python.replace("||", "or").replace("&&", "and")))  # noqa: S307
+    return bool(eval(python.replace("||", "or").replace("&&", "and").replace("!", " not ")))  # noqa: S307
 
 
 def router_of(request: Request, *files: dict[str, Any]) -> dict[str, Any] | None:

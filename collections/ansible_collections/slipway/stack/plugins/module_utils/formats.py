@@ -11,7 +11,9 @@ from ansible_collections.slipway.stack.plugins.module_utils.recognisers import (
     LABEL,
     STOP_SIGNALS,
     is_absolute,
+    is_addresses,
     is_domain,
+    is_header_value,
     is_host,
     is_image,
     is_line,
@@ -197,6 +199,28 @@ PATH_PREFIX = Format(
     "a path prefix",
     is_path_prefix,
     "Start it with / and use letters, digits and . _ ~ @ : + - only, such as /api.",
+)
+HEADER_NAME = Format(
+    "a header's name",
+    matches(r"[A-Za-z][A-Za-z0-9-]{0,63}"),
+    "Use letters, digits and dashes, such as Referrer-Policy.",
+)
+HEADER_VALUE = Format(
+    "a header's value",
+    is_header_value,
+    "Write it on one line in plain characters, without {{ and backticks.",
+    longest=4096,
+)
+ADDRESSES = Format(
+    "an address or a network",
+    is_addresses,
+    "Write an IPv4 or IPv6 address, with the prefix behind it for a network: 192.0.2.7 or"
+    " 2001:db8::/32.",
+)
+BODY_SIZE = Format(
+    "a size of a body",
+    matches(r"[1-9][0-9]{0,9}[kmg]"),
+    "Write a whole number with the unit k, m or g, such as 20m.",
 )
 HEALTH_PATH = Format(
     "a path",

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from ansible_collections.slipway.stack.plugins.module_utils.formats import (
     ABSOLUTE_PATH,
+    ADDRESSES,
     ARGUMENT,
     BCRYPT,
+    BODY_SIZE,
     CAPABILITY,
     CERTIFICATE,
     COMMAND_NAME,
@@ -18,6 +20,8 @@ from ansible_collections.slipway.stack.plugins.module_utils.formats import (
     DISK_SPACE,
     DOMAIN,
     DOOR_SUBNET,
+    HEADER_NAME,
+    HEADER_VALUE,
     HEALTH_PATH,
     HOST,
     IDENTIFIER,
@@ -90,6 +94,7 @@ STRINGS: dict[str, Format] = {
     "stack_name": STACK_NAME,
     "stack_domain": DOMAIN,
     "stack_domain_aliases[]": DOMAIN,
+    "stack_domain_redirects[]": DOMAIN,
     "stack_subnet": STACK_SUBNET,
     "stack_registry": REGISTRY,
     "stack_version": VERSION,
@@ -108,6 +113,10 @@ STRINGS: dict[str, Format] = {
     "stack_commit": COMMIT,
     "stack_actor": LINE,
     "stack_basic_auth.*": BCRYPT,
+    "stack_allowed_addresses[]": ADDRESSES,
+    "stack_security_headers.*": HEADER_VALUE,
+    "stack_content_security_policy.*": HEADER_VALUE,
+    "stack_max_body.*": BODY_SIZE,
     "stack_services.*.image": IMAGE,
     "stack_services.*.paths[]": PATH_PREFIX,
     "stack_services.*.probe": HEALTH_PATH,
@@ -141,6 +150,10 @@ NUMBERS: dict[str, Range] = {
     "stack_probe_max_lost": Range(0, 1_000_000, "requests"),
     "stack_canary[]": Range(1, 100, "percent"),
     "stack_lock_wait": Range(0, 86400, "seconds"),
+    "stack_rate_limits.*.requests": Range(1, 1_000_000, "requests"),
+    "stack_rate_limits.*.seconds": Range(1, 86400, "seconds"),
+    "stack_rate_limits.*.burst": Range(1, 1_000_000, "requests"),
+    "stack_answer_timeout": Range(1, 3600, "seconds"),
     "stack_run_number": Range(0, 10**12 - 1),
     "stack_services.*.port": Range(1, 65535),
     "stack_services.*.health.start_timeout": Range(1, 3600, "seconds"),
@@ -167,6 +180,10 @@ MAPPINGS: dict[str, Keys] = {
     "stack_secrets": Keys(SECRET_NAME),
     "stack_volumes": Keys(VOLUME_NAME, entry="volume"),
     "stack_basic_auth": Keys(VISITOR_NAME),
+    "stack_security_headers": Keys(HEADER_NAME),
+    "stack_content_security_policy": Keys(PATH_PREFIX),
+    "stack_rate_limits": Keys(PATH_PREFIX, entry="rate_limit"),
+    "stack_max_body": Keys(PATH_PREFIX),
 }
 
 # Mappings that go as they are into the configuration of the engine and of Traefik.
@@ -174,7 +191,13 @@ FREE_MAPPINGS = frozenset({"docker_daemon_options", "traefik_options"})
 
 # Plain values that may be empty although their default, if any, is not.
 MAY_BE_EMPTY = frozenset(
-    {"stack_environment.*", "stack_services.*.environment.*", "data_postgres_options.*"}
+    {
+        "stack_environment.*",
+        "stack_services.*.environment.*",
+        "data_postgres_options.*",
+        "stack_security_headers.*",
+        "stack_content_security_policy.*",
+    }
 )
 
 # Lists and mappings that must hold something although they are not required.

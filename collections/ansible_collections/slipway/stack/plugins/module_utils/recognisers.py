@@ -93,6 +93,21 @@ def parse_network(text: str) -> ipaddress.IPv4Network | None:
     return network if any(network.subnet_of(outer) for outer in PRIVATE_NETWORKS) else None
 
 
+def is_addresses(text: str) -> bool:
+    """Accept an IPv4 or IPv6 address, or a network by its first address and prefix length."""
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    # Python reads a netmask too, Traefik and nftables do not.
+    return re.fullmatch(r"[0-9a-fA-F:.]+(/[0-9]+)?", text, re.ASCII) is not None
+
+
+def is_header_value(text: str) -> bool:
+    """Accept printable ASCII that Traefik does not take for a template."""
+    return text.isascii() and text.isprintable() and "{{" not in text and "`" not in text
+
+
 def is_network(prefix: int | None = None) -> Callable[[str], bool]:
     """Accept a private IPv4 network, of one prefix length if given."""
 
