@@ -93,6 +93,8 @@ def edge(**rules: Any) -> dict[str, Any]:
         "compress": False,
         "addresses": [],
         "answer_timeout": 120,
+        "page": "http://10.213.0.1:8503",
+        "staff_addresses": [],
     }
     return base | rules
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 
@@ -15,6 +16,7 @@ class Request:
     host: str = "shop.example.com"
     headers: dict[str, str] = field(default_factory=dict)
     method: str = "GET"
+    address: str = "198.51.100.1"
 
     def header(self, name: str) -> str:
         return self.headers.get(name, "")
@@ -27,6 +29,7 @@ def _told(answer: Callable[[re.Match[str]], bool], found: re.Match[str]) -> str:
 def fits(rule: str, request: Request) -> bool:
     """Evaluate the few matchers that our rules use, as Traefik does."""
     answers = {
+        r"ClientIP\(`(.*?)`\)": (lambda found: ip_address(request.address) in ip_network(found[1])),
         r"Host\(`(.*?)`\)": lambda found: request.host == found[1],
         r"Method\(`(.*?)`\)": lambda found: request.method == found[1],
         r"HeaderRegexp\(`(.*?)`, `(.*?)`\)": (

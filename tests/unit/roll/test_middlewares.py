@@ -123,6 +123,7 @@ def test_a_rule_on_a_domain_that_another_service_answers_leads_there() -> None:
 def test_visitors_pass_who_may_enter_before_what_costs_something() -> None:
     wanted = model(edge=EVERYTHING, basic_auth=True)
     assert kinds("/admin/login", wanted) == [
+        "errors",
         "headers",
         "compress",
         "ipAllowList",
@@ -138,7 +139,7 @@ def test_the_prober_passes_the_headers_alone_wherever_it_asks() -> None:
 
 
 def test_nothing_is_defined_that_no_visitor_passes() -> None:
-    assert set(public(model())["http"]["middlewares"]) == {f"{STACK}-headers"}
+    assert set(public(model())["http"]["middlewares"]) == {f"{STACK}-headers", f"{STACK}-page"}
 
 
 def test_without_rules_each_path_of_a_service_has_a_router_and_its_twin() -> None:
@@ -221,7 +222,7 @@ def test_what_is_collected_fits_into_the_memory_of_traefik() -> None:
 
 
 def test_without_a_limit_no_body_is_looked_at() -> None:
-    assert kinds("/", model(), **sent(10**12)) == ["headers"]
+    assert kinds("/", model(), **sent(10**12)) == ["errors", "headers"]
 
 
 def test_numbers_above_a_limit_are_told_from_all_others() -> None:

@@ -217,6 +217,18 @@ ADDRESSES = Format(
     "Write an IPv4 or IPv6 address, with the prefix behind it for a network: 192.0.2.7 or"
     " 2001:db8::/32.",
 )
+PAGE_FILE = Format(
+    "an HTML file",
+    matches(r"[^\x00-\x1f\x7f]*[^/\x00-\x1f\x7f]\.html"),
+    "Give the path of a file that ends in .html.",
+    longest=4096,
+)
+STAFF_TOKEN = Format(
+    "a password for an address",
+    matches(r"[A-Za-z0-9_-]{20,128}"),
+    "Use 20 to 128 letters, digits, underscores and dashes, such as openssl rand -hex 16 prints.",
+    quoted=False,
+)
 BODY_SIZE = Format(
     "a size of a body",
     matches(r"[1-9][0-9]{0,9}[kmg]"),

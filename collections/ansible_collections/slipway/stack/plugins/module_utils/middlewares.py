@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.slipway.stack.plugins.module_utils.page import page_middleware
+
 RELEASE_HEADER = "X-Slipway-Release"
 PROBE_HEADER = "X-Slipway-Probe"
 
@@ -46,13 +48,14 @@ Middlewares = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Passage:
-    """The names of what a visitor of a path passes, the first for the prober too.
+    """The names of what a visitor of a path passes; the prober passes `headers` alone.
 
     `large` stands before the application where a body is too large, or of unknown length;
     `matcher` tells such requests. Both are empty where there is no limit.
     """
 
     names: tuple[str, ...]
+    headers: str
     large: tuple[str, ...] = ()
     matcher: str = ""
 
@@ -69,15 +72,17 @@ def passage(model: dict[str, Any], path: str) -> Passage:
     policy, limit, body = (
         rule_of(edge[kind], path) for kind in ("policies", "rate_limits", "max_body")
     )
-    names = [_numbered(f"{name}-headers", edge["policies"], policy)]
+    headers = _numbered(f"{name}-headers", edge["policies"], policy)
+    # Outermost: the page is not the application's, and has a policy of its own.
+    names = [f"{name}-page", headers]
     names += [f"{name}-compress"] if edge["compress"] else []
     names += [f"{name}-addresses"] if edge["addresses"] else []
     names += [_numbered(f"{name}-rate", edge["rate_limits"], limit)] if limit is not None else []
     names += [f"{name}-users"] if model["basic_auth"] else []
     if body is None:
-        return Passage(tuple(names))
+        return Passage(tuple(names), headers)
     large = (f"{name}-unannounced", _numbered(f"{name}-body", edge["max_body"], body))
-    return Passage(tuple(names), large, unbounded(byte_count(edge["max_body"][body])))
+    return Passage(tuple(names), headers, large, unbounded(byte_count(edge["max_body"][body])))
 
 
 def middlewares(
@@ -90,6 +95,7 @@ def middlewares(
         _numbered(f"{name}-headers", edge["policies"], path): _headers(model, release_id, policy)
         for path, policy in policies.items()
     }
+    found[f"{name}-page"] = page_middleware(name, f"{name}-page")
     found[f"{name}-compress"] = {
         "compress": {
             "encodings": ["zstd", "gzip"],

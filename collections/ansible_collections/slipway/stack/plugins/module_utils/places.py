@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,3 +61,15 @@ def _owner(
     }
     best = max(reach, key=lambda name: reach[name], default=None)
     return best if best and reach[best] else None
+
+
+def domains_of(model: dict[str, Any]) -> list[str]:
+    """List every host name that belongs to a stack."""
+    own = [model["domain"], *model["domain_aliases"], *model["edge"]["redirects"]]
+    others = [one for service in services_of(model).values() for one in service["domains"]]
+    return list(dict.fromkeys([*own, *others]))
+
+
+def hosts_rule(domains: Iterable[str]) -> str:
+    """Match any of these host names."""
+    return " || ".join(f"Host(`{domain}`)" for domain in domains)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils.definition import (
@@ -27,7 +26,12 @@ from ansible_collections.slipway.stack.plugins.module_utils.middlewares import (
     middlewares,
     passage,
 )
-from ansible_collections.slipway.stack.plugins.module_utils.places import Place, places_of
+from ansible_collections.slipway.stack.plugins.module_utils.page import page_service
+from ansible_collections.slipway.stack.plugins.module_utils.places import (
+    Place,
+    hosts_rule,
+    places_of,
+)
 
 # Below every backend's keep-alive (Gunicorn 2 s, Nginx 75 s): no request meets a closing one.
 IDLE_CONNECTION_SECONDS = 1
@@ -55,19 +59,22 @@ def public_routes(model: dict[str, Any], release: Release) -> dict[str, Any]:
         if address:
             addresses.setdefault(name, []).append(address)
     routers = _routers(model, prefix)
+    transport = f"{model['name']}-transport"
+    page = {f"{model['name']}-page": page_service(model["edge"]["page"], transport)}
     users = f"/etc/slipway/dynamic/{users_file(model['name'], release.id)}"
     used = {name for router in routers.values() for name in router["middlewares"]}
     return {
         "http": {
             "routers": routers,
-            "services": {
+            "services": page
+            | {
                 f"{prefix}-{name}": {
                     "loadBalancer": {
                         "servers": [
                             {"url": f"http://{address}:{service['port']}"}
                             for address in addresses[name]
                         ],
-                        "serversTransport": f"{model['name']}-transport",
+                        "serversTransport": transport,
                         **_traefik_health(model, service),
                     }
                 }
@@ -75,7 +82,7 @@ def public_routes(model: dict[str, Any], release: Release) -> dict[str, Any]:
             },
             "middlewares": middlewares(model, release.id, users, used),
             "serversTransports": {
-                f"{model['name']}-transport": {
+                transport: {
                     "forwardingTimeouts": {
                         "dialTimeout": "5s",
                         "responseHeaderTimeout": f"{model['edge']['answer_timeout']}s",
@@ -111,25 +118,25 @@ def _routers(model: dict[str, Any], prefix: str) -> dict[str, Any]:
                 "middlewares": [*passed.names, *passed.large],
             }
         if place.own:
-            routers[f"{name}{PROBE_SUFFIX}"] = _probe_twin(router)
+            routers[f"{name}{PROBE_SUFFIX}"] = _probe_twin(router, passed.headers)
     if model["edge"]["redirects"]:
         first = next(iter(routers.values()))
         routers[f"{model['name']}_redirect"] = {
             **first,
             "rule": hosts_rule(model["edge"]["redirects"]),
             "priority": 2,
-            "middlewares": [passage(model, "/").names[0], f"{model['name']}-redirect"],
+            "middlewares": [passage(model, "/").headers, f"{model['name']}-redirect"],
         }
     return routers
 
 
-def _probe_twin(router: dict[str, Any]) -> dict[str, Any]:
+def _probe_twin(router: dict[str, Any], headers: str) -> dict[str, Any]:
     """Return the prober's way to what a router leads to, with nothing between but the headers."""
     return {
         **router,
         "rule": f"({router['rule']}) && Header(`{PROBE_HEADER}`, `{PROBE_TOKEN}`)",
         "priority": PROBE_PRIORITY + router["priority"],
-        "middlewares": router["middlewares"][:1],
+        "middlewares": [headers],
     }
 
 
@@ -151,11 +158,13 @@ def private_routes(public: dict[str, Any], release_id: str) -> dict[str, Any]:
         for name, router in twins.items()
     }
     used = {name for router in twins.values() for name in router["middlewares"]}
+    reached = {router["service"] for router in twins.values()}
     return renamed(
         {
             "http": {
                 **http,
                 "routers": routers,
+                "services": {name: http["services"][name] for name in sorted(reached)},
                 "middlewares": {name: http["middlewares"][name] for name in sorted(used)},
             }
         },
@@ -260,11 +269,6 @@ def _traefik_health(model: dict[str, Any], service: dict[str, Any]) -> dict[str,
             "timeout": f"{health['timeout']}s",
         }
     }
-
-
-def hosts_rule(domains: Iterable[str]) -> str:
-    """Match any of these host names."""
-    return " || ".join(f"Host(`{domain}`)" for domain in domains)
 
 
 def _rule(place: Place) -> str:
