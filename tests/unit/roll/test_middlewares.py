@@ -208,7 +208,9 @@ def test_a_body_that_is_too_large_is_stopped_and_all_others_pass_uncollected(
     assert found[: len(kinds(path, wanted))] == kinds(path, wanted)
 
 
-@pytest.mark.parametrize(("method", "collected"), [("POST", True), ("PUT", True), ("GET", False)])
+@pytest.mark.parametrize(
+    ("method", "collected"), [("POST", True), ("PUT", True), ("GET", False), ("DELETE", False)]
+)
 def test_a_body_of_unknown_length_is_collected(method: str, *, collected: bool) -> None:
     found = kinds("/about", model(edge=EVERYTHING), **sent(None, method))
     assert ("buffering" in found) == collected
