@@ -187,3 +187,13 @@ def test_the_page_needs_no_engine(site: Site, server: Any, maintenance: Switch) 
     finally:
         server.run("systemctl", "start", "docker.service")
     assert maintenance("off").ok
+
+
+def test_a_canary_passes_all_that_stands_before_the_application(site: Site) -> None:
+    run = site.deploy(
+        stack_version="doors", stack_canary=[50], stack_environment={"BENCH_TURN": "canary"}
+    )
+    assert run.ok, run.output
+    last = site.history()[-1]
+    assert last["outcome"] == "serving"
+    assert last["probe"]["lost"] == 0

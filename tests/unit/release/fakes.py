@@ -95,6 +95,7 @@ def edge(**rules: Any) -> dict[str, Any]:
         "answer_timeout": 120,
         "page": "http://10.213.0.1:8503",
         "staff_addresses": [],
+        "behind_cdn": False,
     }
     return base | rules
 

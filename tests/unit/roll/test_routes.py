@@ -220,7 +220,7 @@ def test_a_wrong_token_is_a_visitors() -> None:
 
 def test_no_application_sees_the_token() -> None:
     headers = http()["middlewares"]["shop-headers"]["headers"]
-    assert headers["customRequestHeaders"] == {"X-Slipway-Probe": ""}
+    assert headers["customRequestHeaders"]["X-Slipway-Probe"] == ""
 
 
 def test_the_token_is_the_hosts_and_the_stacks_own() -> None:

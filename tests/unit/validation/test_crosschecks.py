@@ -134,6 +134,12 @@ def without(name: str, field: str) -> Change:
          "stack_max_body./shopping", "below none"),
         (variables(stack_max_body={"/api": "1m", "/api/": "2m"}), "stack_max_body./api/",
          "is the same path as /api"),
+        (variables(edge_cdn=""), "edge_cdn_only", "edge_cdn names nobody"),
+        (variables(edge_cdn=[]), "edge_cdn_only", "edge_cdn names nobody"),
+        (variables(edge_cdn=["2001:db8::/32"]), "edge_cdn_only", "no IPv4 network"),
+        (variables(edge_cdn="cloudflair"), "edge_cdn", "is not a CDN that is known by name"),
+        (variables(stack_staff_addresses=["192.0.2.0/24", "2001:db8::/32"]),
+         "stack_staff_addresses[1]", "stack_staff_token"),
         (variables(traefik_image="registry.example.com:5000/traefik:v3.7.12"), "traefik_image",
          "3.7.13 or newer"),
         (variables(traefik_image=f"traefik:3.6.19@sha256:{'0' * 64}"), "traefik_image", "3.6.19"),
@@ -183,6 +189,16 @@ def test_on_domains_of_its_own_a_service_answers_what_another_does_elsewhere() -
 def test_assets_may_be_mounted_for_writing_by_a_running_service() -> None:
     assert not refusals(service(volumes={"static": "/srv/static"}))
     assert not refusals(lambda values: values["stack_volumes"]["static"].pop("from"))
+
+
+@pytest.mark.parametrize("cdn", ["cloudflare", ["192.0.2.7"]])
+def test_a_cdn_is_known_by_name_or_by_its_networks(cdn: Any) -> None:
+    assert not refusals(variables(edge_cdn=cdn))
+
+
+def test_without_a_cdn_staff_may_have_any_network() -> None:
+    networks = variables(stack_staff_addresses=["2001:db8::/32"])
+    assert not refusals(both(networks, variables(edge_cdn="", edge_cdn_only=False)))
 
 
 @pytest.mark.parametrize("path", ["/", "/api/notes", "/admin/login", "/about"])

@@ -75,7 +75,7 @@ def inside(spot: Spot) -> Iterator[Spot]:
     fields = spot.option.get("options")
     steps, pattern = spot.steps, spot.pattern
     keys = patterns.MAPPINGS.get(spot.pattern)
-    if spot.kind == "list":
+    if spot.kind in ("list", "raw"):
         inner = {"type": spot.option["elements"]}
         inner |= {key: spot.option[key] for key in ("options", "choices") if key in spot.option}
         yield from inside(Spot((*steps, 0), f"{pattern}[]", inner, spot.secret))
@@ -133,7 +133,7 @@ WRONG_KINDS: tuple[Any, ...] = (
 )  # fmt: skip
 KIND_OF = {
     "str": (str,), "path": (str,), "int": (int,), "float": (int, float), "bool": (bool,),
-    "list": (list,), "dict": (dict,),
+    "list": (list,), "dict": (dict,), "raw": (str, list),
 }  # fmt: skip
 HOSTILE = (
     "change-me",
@@ -331,7 +331,7 @@ def test_tables_and_specs_agree() -> None:
     strings = {
         each.pattern
         for each in SPOTS
-        if each.kind in ("str", "path") and "choices" not in each.option
+        if each.kind in ("str", "path", "raw") and "choices" not in each.option
     }
     scalars = {f"{name}.*" for name, keys in patterns.MAPPINGS.items() if keys.scalars}
     numbers = {each.pattern for each in SPOTS if each.kind in ("int", "float")}

@@ -6,6 +6,7 @@ failed is answered with the page, see `page.py`.
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils.page import (
@@ -22,6 +23,7 @@ MAINTENANCE_PRIORITY = 500_000
 STAFF_COOKIE = "__Host-slipway-staff"
 STAFF_PATH = "/slipway-staff/"
 STAFF_SECONDS = 86_400
+IPV6 = 6
 
 
 def fallback_routes(model: dict[str, Any]) -> dict[str, Any]:
@@ -75,10 +77,31 @@ def maintenance_routes(model: dict[str, Any], after: int, token: str) -> dict[st
 def staff_matchers(edge: dict[str, Any], token: str) -> list[str]:
     """Match requests of the staff, each matcher for itself."""
     found = [f"ClientIP(`{address}`)" for address in edge["staff_addresses"]]
+    if edge["behind_cdn"] and edge["staff_addresses"]:
+        last = "|".join(map(address_pattern, edge["staff_addresses"]))
+        found.append(f"HeaderRegexp(`X-Forwarded-For`, `(^|[ ,])({last})$`)")
     if token:
         cookie = f"(^|; ?){STAFF_COOKIE}={token}(;|$)"
         found.append(f"HeaderRegexp(`Cookie`, `{cookie}`)")
     return found
+
+
+def address_pattern(network: str) -> str:
+    """Return a regular expression of an IPv4 network's addresses, or of one IPv6 address.
+
+    Traefik cannot match a network in X-Forwarded-For, where a CDN writes down who asks.
+    """
+    found = ip_network(network)
+    if found.version == IPV6:
+        return str(found.network_address)
+    whole, bits = divmod(found.prefixlen, 8)
+    octets = [str(one) for one in found.network_address.packed]
+    parts = octets[:whole]
+    if bits:
+        first = int(octets[whole])
+        parts.append(f"({'|'.join(str(first + more) for more in range(2 ** (8 - bits)))})")
+    parts += ["[0-9]{1,3}"] * (4 - len(parts))
+    return "[.]".join(parts)
 
 
 def _answering(

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_network
 
+from ansible_collections.slipway.stack.plugins.module_utils.cdn import cdn_networks
 from ansible_collections.slipway.stack.plugins.module_utils.preflight import (
     MINIMUM_TRAEFIK,
     dotted,
@@ -16,6 +18,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.preflight import (
 )
 from ansible_collections.slipway.stack.plugins.module_utils.problems import Problem, Values
 
+IPV6 = 6
 BY_PATH = ("stack_content_security_policy", "stack_rate_limits", "stack_max_body")
 # Who sets these headers, and where what they say belongs.
 HEADERS_TAKEN = {
@@ -94,4 +97,35 @@ def _traefik_version(values: Values) -> Iterator[Problem]:
         )
 
 
-EDGE_CHECKS = (_redirects, _headers, _ruled_paths, _traefik_version)
+def _cdn(values: Values) -> Iterator[Problem]:
+    """Want a CDN where it is the only one to come in, and staff that can be told behind it."""
+    cdn = values.sound.get("edge_cdn")
+    networks = [one for one in cdn if one] if isinstance(cdn, list) else cdn
+    if values.sound.get("edge_cdn_only") is True and not values.broken("edge_cdn"):
+        if not networks:
+            yield Problem(
+                "edge_cdn_only",
+                "is true, and edge_cdn names nobody",
+                "Name the CDN there, or make it false.",
+            )
+        elif not cdn_networks(networks, 4):
+            yield Problem(
+                "edge_cdn_only",
+                "is true, and edge_cdn has no IPv4 network, so that nobody could come in",
+                "Add the CDN's IPv4 networks.",
+            )
+    for index, address in values.items("stack_staff_addresses") if networks else ():
+        if address is not None and _is_ipv6_network(address):
+            yield Problem(
+                f"stack_staff_addresses[{index}]",
+                f"{address} is an IPv6 network, which cannot be told behind a CDN",
+                "Give single IPv6 addresses, or let these people pass by stack_staff_token.",
+            )
+
+
+def _is_ipv6_network(text: str) -> bool:
+    network = ip_network(text)
+    return network.version == IPV6 and network.num_addresses > 1
+
+
+EDGE_CHECKS = (_cdn, _redirects, _headers, _ruled_paths, _traefik_version)

@@ -12,6 +12,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.recognisers import (
     STOP_SIGNALS,
     is_absolute,
     is_addresses,
+    is_cdn,
     is_domain,
     is_header_value,
     is_host,
@@ -228,6 +229,11 @@ STAFF_TOKEN = Format(
     matches(r"[A-Za-z0-9_-]{20,128}"),
     "Use 20 to 128 letters, digits, underscores and dashes, such as openssl rand -hex 16 prints.",
     quoted=False,
+)
+CDN = Format(
+    "a CDN that is known by name, or a list of networks",
+    is_cdn,
+    "Write cloudflare, or the CDN's networks as a list: [192.0.2.0/24].",
 )
 BODY_SIZE = Format(
     "a size of a body",

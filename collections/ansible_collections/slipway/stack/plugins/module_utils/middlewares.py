@@ -15,6 +15,33 @@ from ansible_collections.slipway.stack.plugins.module_utils.page import page_mid
 RELEASE_HEADER = "X-Slipway-Release"
 PROBE_HEADER = "X-Slipway-Probe"
 
+# Headers by which others say who asks. Anybody can send them; X-Forwarded-For has the truth.
+CLAIMS = (
+    "CF-Connecting-IP",
+    "CF-Connecting-IPv6",
+    "CF-Pseudo-IPv4",
+    "Fastly-Client-IP",
+    "Forwarded",
+    "True-Client-IP",
+    "X-Client-IP",
+    "X-Cluster-Client-IP",
+    "X-Original-Forwarded-For",
+)
+# What a CDN passes on from its visitors unseen, and Traefik believes because the CDN sent it.
+PASSED_ON = (
+    "X-Forwarded-Host",
+    "X-Forwarded-Method",
+    "X-Forwarded-Port",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Scheme",
+    "X-Forwarded-Tls-Client-Cert",
+    "X-Forwarded-Tls-Client-Cert-Info",
+    "X-Forwarded-Uri",
+    "X-Real-Ip",
+    "X-Scheme",
+)
+# Behind a CDN the visitor is the last one that X-Forwarded-For names when a request comes in.
+CDN_VISITOR = {"depth": 1}
 # What a text of these types costs to compress, its visitors save. Answers that are compressed
 # already, and streams of events, pass as they are.
 COMPRESSED_TYPES = (
@@ -102,9 +129,16 @@ def middlewares(
             "includedContentTypes": list(COMPRESSED_TYPES),
         }
     }
-    found[f"{name}-addresses"] = {"ipAllowList": {"sourceRange": edge["addresses"]}}
+    found[f"{name}-addresses"] = {
+        "ipAllowList": {
+            "sourceRange": edge["addresses"],
+            **({"ipStrategy": CDN_VISITOR} if edge["behind_cdn"] else {}),
+        }
+    }
+    visitor = CDN_VISITOR if edge["behind_cdn"] else {}
     for path, limit in edge["rate_limits"].items():
-        found[_numbered(f"{name}-rate", edge["rate_limits"], path)] = {"rateLimit": _rate(limit)}
+        rate = {"rateLimit": _rate(limit, visitor)}
+        found[_numbered(f"{name}-rate", edge["rate_limits"], path)] = rate
     found[f"{name}-users"] = {
         "basicAuth": {"usersFile": users, "realm": name, "removeHeader": True}
     }
@@ -186,16 +220,21 @@ def _headers(model: dict[str, Any], release_id: str, policy: str) -> dict[str, A
     return {
         "headers": {
             "customResponseHeaders": response,
-            # An empty value takes it away: the application has no use for the token.
-            "customRequestHeaders": {PROBE_HEADER: ""},
+            # An empty value takes a header away.
+            "customRequestHeaders": dict.fromkeys(_dropped(model["edge"]), ""),
         }
     }
 
 
-def _rate(limit: dict[str, Any]) -> dict[str, Any]:
+def _dropped(edge: dict[str, Any]) -> tuple[str, ...]:
+    """List what the application has no use for, or must not believe."""
+    return (PROBE_HEADER, *CLAIMS, *(PASSED_ON if edge["behind_cdn"] else ()))
+
+
+def _rate(limit: dict[str, Any], visitor: dict[str, int]) -> dict[str, Any]:
     return {
         "average": limit["requests"],
         "period": f"{limit.get('seconds', 1)}s",
         "burst": limit.get("burst", limit["requests"]),
-        "sourceCriterion": {"ipStrategy": {"ipv6Subnet": IPV6_HOUSEHOLD}},
+        "sourceCriterion": {"ipStrategy": {"ipv6Subnet": IPV6_HOUSEHOLD, **visitor}},
     }

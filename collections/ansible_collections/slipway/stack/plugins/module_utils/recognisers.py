@@ -9,6 +9,8 @@ import re
 import zoneinfo
 from typing import TYPE_CHECKING
 
+from ansible_collections.slipway.stack.plugins.module_utils.cdn import known_cdns
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -101,6 +103,11 @@ def is_addresses(text: str) -> bool:
         return False
     # Python reads a netmask too, Traefik and nftables do not.
     return re.fullmatch(r"[0-9a-fA-F:.]+(/[0-9]+)?", text, re.ASCII) is not None
+
+
+def is_cdn(text: str) -> bool:
+    """Accept the name of a CDN whose networks are known."""
+    return text in known_cdns()
 
 
 def is_header_value(text: str) -> bool:
