@@ -1,7 +1,7 @@
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from config.visitors import VisitorAddressMiddleware
 
@@ -20,7 +20,7 @@ from config.visitors import VisitorAddressMiddleware
     ],
 )
 def test_the_visitor_is_whom_the_outermost_proxy_was_asked_by(
-    settings: SettingsWrapper, rf: RequestFactory, proxies: int, told: str, address: str
+    settings: Settings, rf: RequestFactory, proxies: int, told: str, address: str
 ) -> None:
     settings.PROXIES = proxies
     seen = []
