@@ -76,7 +76,7 @@ def inside(spot: Spot) -> Iterator[Spot]:
     steps, pattern = spot.steps, spot.pattern
     keys = patterns.MAPPINGS.get(spot.pattern)
     if spot.kind in ("list", "raw"):
-        inner = {"type": spot.option["elements"]}
+        inner = {"type": spot.option.get("elements", "str")}
         inner |= {key: spot.option[key] for key in ("options", "choices") if key in spot.option}
         yield from inside(Spot((*steps, 0), f"{pattern}[]", inner, spot.secret))
     elif fields:
