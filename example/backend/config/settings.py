@@ -21,6 +21,9 @@ VERSION = os.environ.get("SLIPWAY_VERSION", "")
 # Seconds between the stop signal and the moment by which a process has ended by itself.
 STOP_SECONDS = environment.number("SLIPWAY_STOP_SECONDS", default=25)
 
+# Proxies between the visitors and here: Traefik, and a CDN if one stands before it.
+PROXIES = environment.number("SLIPWAY_PROXIES", default=0)
+
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -40,6 +43,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.visitors.VisitorAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -77,8 +77,27 @@ def model(**changes: Any) -> dict[str, Any]:
         "noindex": False,
         "basic_auth": False,
         "postgres": True,
+        "edge": edge(),
     }
     return copy.deepcopy(base) | changes
+
+
+def edge(**rules: Any) -> dict[str, Any]:
+    """Return the rules of an edge that lets everybody pass as they are."""
+    base: dict[str, Any] = {
+        "redirects": [],
+        "headers": {},
+        "policies": {},
+        "rate_limits": {},
+        "max_body": {},
+        "compress": False,
+        "addresses": [],
+        "answer_timeout": 120,
+        "page": "http://10.213.0.1:8503",
+        "staff_addresses": [],
+        "behind_cdn": False,
+    }
+    return base | rules
 
 
 def with_service(name: str, **changes: Any) -> dict[str, Any]:

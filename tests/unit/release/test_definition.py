@@ -100,6 +100,7 @@ def test_a_services_environment_beats_the_stacks_and_nothing_beats_the_releases(
         "SLIPWAY_RELEASE": NEW,
         "SLIPWAY_VERSION": "1.4.1",
         "SLIPWAY_STOP_SECONDS": "25",
+        "SLIPWAY_PROXIES": "1",
     }
 
 

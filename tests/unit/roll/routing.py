@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 
@@ -14,6 +15,8 @@ class Request:
     path: str = "/"
     host: str = "shop.example.com"
     headers: dict[str, str] = field(default_factory=dict)
+    method: str = "GET"
+    address: str = "198.51.100.1"
 
     def header(self, name: str) -> str:
         return self.headers.get(name, "")
@@ -26,7 +29,9 @@ def _told(answer: Callable[[re.Match[str]], bool], found: re.Match[str]) -> str:
 def fits(rule: str, request: Request) -> bool:
     """Evaluate the few matchers that our rules use, as Traefik does."""
     answers = {
+        r"ClientIP\(`(.*?)`\)": (lambda found: ip_address(request.address) in ip_network(found[1])),
         r"Host\(`(.*?)`\)": lambda found: request.host == found[1],
+        r"Method\(`(.*?)`\)": lambda found: request.method == found[1],
         r"HeaderRegexp\(`(.*?)`, `(.*?)`\)": (
             lambda found: bool(re.search(found[2], request.header(found[1])))
         ),
@@ -37,7 +42,7 @@ def fits(rule: str, request: Request) -> bool:
     python = rule
     for matcher, answer in answers.items():
         python = re.sub(matcher, partial(_told, answer), python)
-    return bool(eval(python.replace("||", "or").replace("&&", "and")))  # noqa: S307
+    return bool(eval(python.replace("||", "or").replace("&&", "and").replace("!", " not ")))  # noqa: S307
 
 
 def router_of(request: Request, *files: dict[str, Any]) -> dict[str, Any] | None:

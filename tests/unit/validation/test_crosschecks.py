@@ -119,6 +119,32 @@ def without(name: str, field: str) -> Change:
         (variables(stack_domain_aliases=["www.example.com"]), "stack_domain_aliases[0]",
          "same as stack_domain"),
         (variables(stack_domain_aliases=["a.example.com"] * 2), "stack_domain_aliases[1]", "twice"),
+        (variables(stack_domain_redirects=["www.example.com"]), "stack_domain_redirects[0]",
+         "is in stack_domain too"),
+        (variables(stack_domain_redirects=["example.com"]), "stack_domain_redirects[0]",
+         "either redirects or answers"),
+        (both(variables(stack_domain_redirects=["a.example.com"]),
+              service("frontend", domains=["a.example.com"])),
+         "stack_domain_redirects[0]", "stack_services.frontend.domains"),
+        (variables(stack_security_headers={"content-security-policy": "x"}),
+         "stack_security_headers.content-security-policy", "stack_content_security_policy"),
+        (variables(stack_security_headers={"X-Slipway-Release": "x"}),
+         "stack_security_headers.X-Slipway-Release", "Slipway sets it"),
+        (variables(stack_security_headers={"A": "x", "a": "y"}),
+         "stack_security_headers.a", "is the same header as A"),
+        (both(service("frontend", paths=["/shop"]), variables(stack_max_body={"/shopping": "1m"})),
+         "stack_max_body./shopping", "below none"),
+        (variables(stack_max_body={"/api": "1m", "/api/": "2m"}), "stack_max_body./api/",
+         "is the same path as /api"),
+        (variables(edge_cdn=""), "edge_cdn_only", "edge_cdn names nobody"),
+        (variables(edge_cdn=[]), "edge_cdn_only", "edge_cdn names nobody"),
+        (variables(edge_cdn=["2001:db8::/32"]), "edge_cdn_only", "no IPv4 network"),
+        (variables(edge_cdn="cloudflair"), "edge_cdn", "is not a CDN that is known by name"),
+        (variables(stack_staff_addresses=["192.0.2.0/24", "2001:db8::/32"]),
+         "stack_staff_addresses[1]", "stack_staff_token"),
+        (variables(traefik_image="registry.example.com:5000/traefik:v3.7.12"), "traefik_image",
+         "3.7.13 or newer"),
+        (variables(traefik_image=f"traefik:3.6.19@sha256:{'0' * 64}"), "traefik_image", "3.6.19"),
         (variables(stack_subnet="10.213.0.0/22"), "stack_subnet", "overlaps network_door_subnet"),
         (variables(docker_address_pools=[{"base": "10.213.0.0/16", "size": 24}]),
          "docker_address_pools[0].base", "overlaps"),
@@ -165,6 +191,26 @@ def test_on_domains_of_its_own_a_service_answers_what_another_does_elsewhere() -
 def test_assets_may_be_mounted_for_writing_by_a_running_service() -> None:
     assert not refusals(service(volumes={"static": "/srv/static"}))
     assert not refusals(lambda values: values["stack_volumes"]["static"].pop("from"))
+
+
+@pytest.mark.parametrize("cdn", ["cloudflare", ["192.0.2.7"]])
+def test_a_cdn_is_known_by_name_or_by_its_networks(cdn: Any) -> None:
+    assert not refusals(variables(edge_cdn=cdn))
+
+
+def test_without_a_cdn_staff_may_have_any_network() -> None:
+    networks = variables(stack_staff_addresses=["2001:db8::/32"])
+    assert not refusals(both(networks, variables(edge_cdn="", edge_cdn_only=False)))
+
+
+@pytest.mark.parametrize("path", ["/", "/api/notes", "/admin/login", "/about"])
+def test_a_rule_may_be_about_whatever_is_answered(path: str) -> None:
+    assert not refusals(variables(stack_max_body={path: "1m"}))
+
+
+@pytest.mark.parametrize("image", ["traefik:v3.7.13", "traefik:v4.0.0", "traefik:next"])
+def test_a_traefik_that_is_not_known_to_be_unsafe_may_stand_in_front(image: str) -> None:
+    assert not refusals(variables(traefik_image=image))
 
 
 @pytest.mark.parametrize("steps", [[], [100], [1, 2, 3]])

@@ -26,7 +26,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 REPOSITORY = Path(__file__).parents[3]
-ROLES = ("host", "docker", "network", "traefik", "data", "stack")
+ROLES = ("host", "docker", "network", "edge", "traefik", "data", "stack")
 SPECS = {
     role: {
         name: entry["options"]
@@ -40,6 +40,7 @@ ENTRIES = {name: options for entries in SPECS.values() for name, options in entr
 GOOD: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("good.yml").read_text())
 CHOSEN_KEYS = {
     "docker_registries": "registry.example.com:5000",
+    "stack_rate_limits": "/admin/login",
     "stack_services": "backend",
     "stack_sizes": "frontend",
     "stack_volumes": "static",
@@ -74,8 +75,8 @@ def inside(spot: Spot) -> Iterator[Spot]:
     fields = spot.option.get("options")
     steps, pattern = spot.steps, spot.pattern
     keys = patterns.MAPPINGS.get(spot.pattern)
-    if spot.kind == "list":
-        inner = {"type": spot.option["elements"]}
+    if spot.kind in ("list", "raw"):
+        inner = {"type": spot.option.get("elements", "str")}
         inner |= {key: spot.option[key] for key in ("options", "choices") if key in spot.option}
         yield from inside(Spot((*steps, 0), f"{pattern}[]", inner, spot.secret))
     elif fields:
@@ -124,6 +125,7 @@ LENIENT = {
         formats.LINE,
         formats.PASSWORD,
         formats.SETTING,
+        formats.HEADER_VALUE,
     )
 }
 WRONG_KINDS: tuple[Any, ...] = (
@@ -131,7 +133,7 @@ WRONG_KINDS: tuple[Any, ...] = (
 )  # fmt: skip
 KIND_OF = {
     "str": (str,), "path": (str,), "int": (int,), "float": (int, float), "bool": (bool,),
-    "list": (list,), "dict": (dict,),
+    "list": (list,), "dict": (dict,), "raw": (str, list),
 }  # fmt: skip
 HOSTILE = (
     "change-me",
@@ -329,7 +331,7 @@ def test_tables_and_specs_agree() -> None:
     strings = {
         each.pattern
         for each in SPOTS
-        if each.kind in ("str", "path") and "choices" not in each.option
+        if each.kind in ("str", "path", "raw") and "choices" not in each.option
     }
     scalars = {f"{name}.*" for name, keys in patterns.MAPPINGS.items() if keys.scalars}
     numbers = {each.pattern for each in SPOTS if each.kind in ("int", "float")}
@@ -404,6 +406,9 @@ def test_every_option_is_described(spot: Spot) -> None:
         ("stack_services.backend.tmpfs[0]", "/a /a:size=8m,mode=1777", "/ a /a: /a:Size"),
         ("stack_services.backend.capabilities[0]", "CHOWN", "CAP_CHOWN chown ALL"),
         ("stack_services.backend.stop_signal", "SIGTERM SIGINT", "TERM SIGKILL 15"),
+        ("stack_allowed_addresses[0]", "192.0.2.7 10.0.0.0/8 ::1 2001:db8::/32",
+         "192.0.2 192.0.2.1/24 10.0.0.0/255.0.0.0 fe80::1%eth0 example.com"),
+        ("stack_max_body./", "20m 1k", "20 20M 0m 1.5g"),
         ("stack_hooks.before[0]", "a.yml hooks/b.yaml /c.yml", "a a.py .yml hooks/"),
         ("data_postgres_user", "app _a1", "App 1a a-b"),
         ("stack_commands[0].name", "migrate", "Migrate web-1 postgres a--"),

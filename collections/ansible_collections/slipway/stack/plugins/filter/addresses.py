@@ -68,6 +68,7 @@ class FilterModule:
             stack_networks,
             door_network,
             network_problems,
+            addresses.page_address,
             addresses.bridge_name,
             addresses.slot_address,
             addresses.postgres_address,

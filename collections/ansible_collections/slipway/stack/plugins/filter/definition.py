@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.slipway.stack.plugins.module_utils.closed import (
+    fallback_routes,
+    maintenance_routes,
+)
 from ansible_collections.slipway.stack.plugins.module_utils.data import data_definition
 from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     Release,
@@ -56,6 +60,8 @@ class FilterModule:
             "data_definition": data_definition,
             "compose_definition": compose_filter,
             "public_routes": routes_filter,
+            "fallback_routes": fallback_routes,
+            "maintenance_routes": maintenance_routes,
             "secrets_by_service": secrets_filter,
             "commands_by_time": commands_filter,
             "complete_volumes": volumes_of,

@@ -21,6 +21,7 @@ BANK_SIZE = 16
 BANKS = range(1, 15)
 DOOR_NETWORK = "slipway-door"
 DOOR_BRIDGE = "slw-door"
+PAGE_PORT = 8503
 SLOTS = {"a": 2, "b": 3}
 
 _POSTGRES_HOST = 2
@@ -78,6 +79,11 @@ def door_network(subnet: str) -> StackNetwork:
         internal=False,
         labels={"io.slipway.network": "door"},
     )
+
+
+def page_address(subnet: str) -> str:
+    """Return where on the door the host answers with pages, as `address:port`."""
+    return f"{door_network(subnet).gateway}:{PAGE_PORT}"
 
 
 def bridge_name(stack: str, kind: str) -> str:

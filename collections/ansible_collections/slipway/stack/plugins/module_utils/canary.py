@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ansible_collections.slipway.stack.plugins.module_utils.middlewares import RELEASE_HEADER
 from ansible_collections.slipway.stack.plugins.module_utils.routes import (
     PROBE_PRIORITY,
     PROBE_SUFFIX,
-    RELEASE_HEADER,
     renamed,
 )
 
@@ -73,9 +73,9 @@ class Draws:
         ]
 
     @cached_property
-    def _names(self) -> dict[tuple[str, str], str]:
-        """A draw for each pair of services. No service of the stack has a name with a dot."""
-        pairs = dict.fromkeys((old["service"], new["service"]) for old, new in self._pairs)
+    def _names(self) -> dict[str, str]:
+        """A draw for each pair of ways. No service of the stack has a name with a dot."""
+        pairs = dict.fromkeys(_ways(old, new) for old, new in self._pairs)
         return {pair: f"{self.prefix}.{number}" for number, pair in enumerate(pairs)}
 
     def routers(self) -> Routers:
@@ -94,7 +94,7 @@ class Draws:
                 **new,
                 "rule": _both(old["rule"], new["rule"]),
                 "priority": DRAW_PRIORITY + old["priority"] + new["priority"] % PROBE_PRIORITY,
-                "service": f"{self._names[old['service'], new['service']]}.{self.step}",
+                "service": f"{self._names[_ways(old, new)]}.{self.step}",
                 "middlewares": [],
             }
             for number, (old, new) in enumerate(self._pairs)
@@ -104,7 +104,7 @@ class Draws:
         """Return the draws and what they choose from, each with its release's middlewares."""
         found: dict[str, Any] = {}
         for old, new in self._pairs:
-            draw = self._names[old["service"], new["service"]]
+            draw = self._names[_ways(old, new)]
             found[f"{draw}.{self.step}"] = {"weighted": self._weighted(draw)}
             for part, (side, _) in self.parts.items():
                 router = old if side == OLD else new
@@ -231,3 +231,8 @@ def _routers(http: dict[str, Any], *, probe: bool) -> Routers:
 def _both(old: str, new: str) -> str:
     """Return the rule of what fits two rules."""
     return new if old == new else f"({old}) && ({new})"
+
+
+def _ways(old: Router, new: Router) -> str:
+    """Tell apart what a draw chooses between: the services, and what stands before them."""
+    return repr([(one["service"], one["middlewares"]) for one in (old, new)])

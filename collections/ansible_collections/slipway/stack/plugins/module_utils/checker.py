@@ -65,6 +65,7 @@ _KINDS: dict[str, str] = {
     "bool": "true or false",
     "list": "a list",
     "dict": "a mapping",
+    "raw": "a name or a list",
 }
 
 
@@ -91,6 +92,8 @@ def _fits(wanted: str, value: object) -> bool:
     kind = _kind_of(value)
     if wanted == "float":
         return kind in ("a whole number", "a number")
+    if wanted == "raw":
+        return kind in ("a string", "a list")
     return kind == _KINDS[wanted]
 
 
@@ -295,7 +298,7 @@ def give(pattern: str, option: Mapping[str, Any], *, how: str = "") -> str:
     kind = str(option.get("type", "str"))
     if "choices" in option and kind != "list":
         return f"Give it one of {', '.join(map(str, option['choices']))}{how}."
-    if kind in ("str", "path"):
+    if kind in ("str", "path", "raw"):
         shape = patterns.STRINGS[pattern]
         return f"Give it {shape.name}{how}. {shape.cure}"
     if kind in ("int", "float"):

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+from ansible_collections.slipway.stack.plugins.module_utils.edge_checks import EDGE_CHECKS
 from ansible_collections.slipway.stack.plugins.module_utils.problems import Problem, Values
 from ansible_collections.slipway.stack.plugins.module_utils.recognisers import parse_network
 from ansible_collections.slipway.stack.plugins.module_utils.service_checks import SERVICE_CHECKS
@@ -142,6 +143,7 @@ def _authority(values: Values) -> Iterator[Problem]:
 
 CROSS_CHECKS = (
     *SERVICE_CHECKS,
+    *EDGE_CHECKS,
     _aliases,
     _canary,
     _subnets,

@@ -248,6 +248,7 @@ def _container(
                 "SLIPWAY_RELEASE": release.id,
                 "SLIPWAY_VERSION": release.version,
                 "SLIPWAY_STOP_SECONDS": max(grace - STOP_MARGIN_SECONDS, 1),
+                "SLIPWAY_PROXIES": 2 if model["edge"]["behind_cdn"] else 1,
             }.items()
         },
         "read_only": service["read_only"],

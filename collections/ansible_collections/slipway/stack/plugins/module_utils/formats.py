@@ -11,7 +11,10 @@ from ansible_collections.slipway.stack.plugins.module_utils.recognisers import (
     LABEL,
     STOP_SIGNALS,
     is_absolute,
+    is_addresses,
+    is_cdn,
     is_domain,
+    is_header_value,
     is_host,
     is_image,
     is_line,
@@ -24,7 +27,6 @@ from ansible_collections.slipway.stack.plugins.module_utils.recognisers import (
     is_public_key,
     is_registry_host,
     is_service_name,
-    is_source,
     is_stack_name,
     is_text,
     is_time_zone,
@@ -199,6 +201,45 @@ PATH_PREFIX = Format(
     is_path_prefix,
     "Start it with / and use letters, digits and . _ ~ @ : + - only, such as /api.",
 )
+HEADER_NAME = Format(
+    "a header's name",
+    matches(r"[A-Za-z][A-Za-z0-9-]{0,63}"),
+    "Use letters, digits and dashes, such as Referrer-Policy.",
+)
+HEADER_VALUE = Format(
+    "a header's value",
+    is_header_value,
+    "Write it on one line in plain characters, without {{ and backticks.",
+    longest=4096,
+)
+ADDRESSES = Format(
+    "an address or a network",
+    is_addresses,
+    "Write an IPv4 or IPv6 address, with the prefix behind it for a network: 192.0.2.7 or"
+    " 2001:db8::/32.",
+)
+PAGE_FILE = Format(
+    "an HTML file",
+    matches(r"[^\x00-\x1f\x7f]*[^/\x00-\x1f\x7f]\.html"),
+    "Give the path of a file that ends in .html.",
+    longest=4096,
+)
+STAFF_TOKEN = Format(
+    "a password for an address",
+    matches(r"[A-Za-z0-9_-]{20,128}"),
+    "Use 20 to 128 letters, digits, underscores and dashes, such as openssl rand -hex 16 prints.",
+    quoted=False,
+)
+CDN = Format(
+    "a CDN that is known by name, or a list of networks",
+    is_cdn,
+    "Write cloudflare, or the CDN's networks as a list: [192.0.2.0/24].",
+)
+BODY_SIZE = Format(
+    "a size of a body",
+    matches(r"[1-9][0-9]{0,9}[kmg]"),
+    "Write a whole number with the unit k, m or g, such as 20m.",
+)
 HEALTH_PATH = Format(
     "a path",
     matches(r"/[A-Za-z0-9._~@:+/?&=%,;-]*"),
@@ -293,12 +334,6 @@ TIME_OF_DAY = Format(
     "a time of day",
     matches(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"),
     'Write it as "HH:MM" in quotes, such as "04:30".',
-)
-SOURCE = Format(
-    "an address or a network",
-    is_source,
-    "Write an IPv4 or IPv6 address, or a network's first address and prefix, such as"
-    " 203.0.113.0/24.",
 )
 PACKAGE = Format(
     "a package's name",

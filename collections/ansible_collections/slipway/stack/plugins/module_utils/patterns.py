@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from ansible_collections.slipway.stack.plugins.module_utils.formats import (
     ABSOLUTE_PATH,
+    ADDRESSES,
     ARGUMENT,
     BCRYPT,
+    BODY_SIZE,
     CAPABILITY,
+    CDN,
     CERTIFICATE,
     COMMAND_NAME,
     COMMIT,
@@ -19,6 +22,8 @@ from ansible_collections.slipway.stack.plugins.module_utils.formats import (
     DOMAIN,
     DOOR_SUBNET,
     EMAIL,
+    HEADER_NAME,
+    HEADER_VALUE,
     HEALTH_PATH,
     HOST,
     IDENTIFIER,
@@ -31,6 +36,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.formats import (
     MOUNT,
     PACKAGE,
     PACKAGE_VERSION,
+    PAGE_FILE,
     PASSWORD,
     PATH_PREFIX,
     PINNED_IMAGE,
@@ -44,9 +50,9 @@ from ansible_collections.slipway.stack.plugins.module_utils.formats import (
     SERVICE_NAME,
     SETTING,
     SETTING_NAME,
-    SOURCE,
     STACK_NAME,
     STACK_SUBNET,
+    STAFF_TOKEN,
     STOP_SIGNAL,
     TASK_FILE,
     TEXT,
@@ -81,8 +87,10 @@ STRINGS: dict[str, Format] = {
     "docker_registries.*.username": LINE,
     "docker_registries.*.password": PASSWORD,
     "network_door_subnet": DOOR_SUBNET,
-    "network_ssh_sources[]": SOURCE,
-    "network_open_ports[].sources[]": SOURCE,
+    "network_ssh_sources[]": ADDRESSES,
+    "network_open_ports[].sources[]": ADDRESSES,
+    "edge_cdn": CDN,
+    "edge_cdn[]": ADDRESSES,
     "traefik_image": PINNED_IMAGE,
     "traefik_memory": MEMORY,
     "traefik_acme_email": EMAIL,
@@ -100,6 +108,7 @@ STRINGS: dict[str, Format] = {
     "stack_name": STACK_NAME,
     "stack_domain": DOMAIN,
     "stack_domain_aliases[]": DOMAIN,
+    "stack_domain_redirects[]": DOMAIN,
     "stack_subnet": STACK_SUBNET,
     "stack_registry": REGISTRY,
     "stack_version": VERSION,
@@ -118,6 +127,13 @@ STRINGS: dict[str, Format] = {
     "stack_commit": COMMIT,
     "stack_actor": LINE,
     "stack_basic_auth.*": BCRYPT,
+    "stack_allowed_addresses[]": ADDRESSES,
+    "stack_page": PAGE_FILE,
+    "stack_staff_addresses[]": ADDRESSES,
+    "stack_staff_token": STAFF_TOKEN,
+    "stack_security_headers.*": HEADER_VALUE,
+    "stack_content_security_policy.*": HEADER_VALUE,
+    "stack_max_body.*": BODY_SIZE,
     "stack_services.*.image": IMAGE,
     "stack_services.*.paths[]": PATH_PREFIX,
     "stack_services.*.probe": HEALTH_PATH,
@@ -155,6 +171,10 @@ NUMBERS: dict[str, Range] = {
     "stack_probe_max_lost": Range(0, 1_000_000, "requests"),
     "stack_canary[]": Range(1, 100, "percent"),
     "stack_lock_wait": Range(0, 86400, "seconds"),
+    "stack_rate_limits.*.requests": Range(1, 1_000_000, "requests"),
+    "stack_rate_limits.*.seconds": Range(1, 86400, "seconds"),
+    "stack_rate_limits.*.burst": Range(1, 1_000_000, "requests"),
+    "stack_answer_timeout": Range(1, 3600, "seconds"),
     "stack_run_number": Range(0, 10**12 - 1),
     "stack_services.*.port": Range(1, 65535),
     "stack_services.*.health.start_timeout": Range(1, 3600, "seconds"),
@@ -181,6 +201,10 @@ MAPPINGS: dict[str, Keys] = {
     "stack_secrets": Keys(SECRET_NAME),
     "stack_volumes": Keys(VOLUME_NAME, entry="volume"),
     "stack_basic_auth": Keys(VISITOR_NAME),
+    "stack_security_headers": Keys(HEADER_NAME),
+    "stack_content_security_policy": Keys(PATH_PREFIX),
+    "stack_rate_limits": Keys(PATH_PREFIX, entry="rate_limit"),
+    "stack_max_body": Keys(PATH_PREFIX),
 }
 
 # Mappings that go as they are into the configuration of the engine and of Traefik.
@@ -188,7 +212,13 @@ FREE_MAPPINGS = frozenset({"docker_daemon_options", "traefik_options"})
 
 # Plain values that may be empty although their default, if any, is not.
 MAY_BE_EMPTY = frozenset(
-    {"stack_environment.*", "stack_services.*.environment.*", "data_postgres_options.*"}
+    {
+        "stack_environment.*",
+        "stack_services.*.environment.*",
+        "data_postgres_options.*",
+        "stack_security_headers.*",
+        "stack_content_security_policy.*",
+    }
 )
 
 # Lists and mappings that must hold something although they are not required.

@@ -170,30 +170,31 @@ def is_own(address: str) -> bool:
 def version_refusals(*, engine: dict[str, Any], compose: str, traefik: str) -> list[str]:
     """Refuse versions that the roll was not made for, or that are not safe to stand in front."""
     found = []
-    if _older(engine["ApiVersion"], MINIMUM_API):
+    if older(engine["ApiVersion"], MINIMUM_API):
         found.append(
             f"Docker Engine {engine['Version']} (API {engine['ApiVersion']}) is too old: 25.0 (API "
-            f"{_dotted(MINIMUM_API)}) or newer is needed. Raise docker_version, or set "
+            f"{dotted(MINIMUM_API)}) or newer is needed. Raise docker_version, or set "
             f"docker_source to docker, and provision."
         )
-    if _older(compose, MINIMUM_COMPOSE):
+    if older(compose, MINIMUM_COMPOSE):
         found.append(
-            f"The Docker Compose plug-in {compose.strip()} is too old: {_dotted(MINIMUM_COMPOSE)} "
+            f"The Docker Compose plug-in {compose.strip()} is too old: {dotted(MINIMUM_COMPOSE)} "
             f"or newer is needed. Set docker_source to docker, and provision."
         )
-    if _older(traefik, MINIMUM_TRAEFIK):
+    if older(traefik, MINIMUM_TRAEFIK):
         found.append(
             f"Traefik {traefik} has known ways around its authentication and path rules: "
-            f"{_dotted(MINIMUM_TRAEFIK)} or newer is needed. Raise traefik_image, and provision."
+            f"{dotted(MINIMUM_TRAEFIK)} or newer is needed. Raise traefik_image, and provision."
         )
     return found
 
 
-def _older(text: str, minimum: Iterable[int]) -> bool:
+def older(text: str, minimum: Iterable[int]) -> bool:
     """Compare a version such as `v2.26.1-4`; one without numbers is somebody's own build."""
     found = re.match(r"v?(\d+(?:\.\d+)*)", text.strip())
     return found is not None and tuple(map(int, found.group(1).split("."))) < tuple(minimum)
 
 
-def _dotted(version: Iterable[int]) -> str:
+def dotted(version: Iterable[int]) -> str:
+    """Write a version as people do."""
     return ".".join(map(str, version))

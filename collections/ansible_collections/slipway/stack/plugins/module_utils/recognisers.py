@@ -9,7 +9,7 @@ import re
 import zoneinfo
 from typing import TYPE_CHECKING
 
-from ansible_collections.slipway.stack.plugins.module_utils.sources import parse_source
+from ansible_collections.slipway.stack.plugins.module_utils.cdn import known_cdns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,9 +95,24 @@ def parse_network(text: str) -> ipaddress.IPv4Network | None:
     return network if any(network.subnet_of(outer) for outer in PRIVATE_NETWORKS) else None
 
 
-def is_source(text: str) -> bool:
-    """Accept an address or a network of either family, without a scope."""
-    return "%" not in text and parse_source(text) is not None
+def is_addresses(text: str) -> bool:
+    """Accept an IPv4 or IPv6 address, or a network by its first address and prefix length."""
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    # Python reads a netmask too, Traefik and nftables do not.
+    return re.fullmatch(r"[0-9a-fA-F:.]+(/[0-9]+)?", text, re.ASCII) is not None
+
+
+def is_cdn(text: str) -> bool:
+    """Accept the name of a CDN whose networks are known."""
+    return text in known_cdns()
+
+
+def is_header_value(text: str) -> bool:
+    """Accept printable ASCII that Traefik does not take for a template."""
+    return text.isascii() and text.isprintable() and "{{" not in text and "`" not in text
 
 
 def is_network(prefix: int | None = None) -> Callable[[str], bool]:

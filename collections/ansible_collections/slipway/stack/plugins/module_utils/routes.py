@@ -20,16 +20,28 @@ from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     replicas_of,
     services_of,
 )
+from ansible_collections.slipway.stack.plugins.module_utils.middlewares import (
+    PROBE_HEADER,
+    RELEASE_HEADER,
+    middlewares,
+    passage,
+)
+from ansible_collections.slipway.stack.plugins.module_utils.page import page_service
+from ansible_collections.slipway.stack.plugins.module_utils.places import (
+    Place,
+    hosts_rule,
+    places_of,
+)
 
 # Below every backend's keep-alive (Gunicorn 2 s, Nginx 75 s): no request meets a closing one.
 IDLE_CONNECTION_SECONDS = 1
 ROUTES_HEADER = "# slipway release: "
-RELEASE_HEADER = "X-Slipway-Release"
-PROBE_HEADER = "X-Slipway-Probe"
 PROBE_SUFFIX = "-probe"
+LARGE_SUFFIX = "-large"
 # Stands for the token wherever people and fingerprints see the routes.
 PROBE_TOKEN = "@probe-token@"  # noqa: S105 - the place of one
-# A visitor's router has its path's length: each kind lies above every router of the one before.
+# A visitor's router has twice its path's length, the one for its large bodies lies just above. Each
+# kind lies above every router of the one before.
 PROBE_PRIORITY = 1_000_000
 PRIVATE_PRIORITY = 2_000_000
 
@@ -37,8 +49,8 @@ PRIVATE_PRIORITY = 2_000_000
 def public_routes(model: dict[str, Any], release: Release) -> dict[str, Any]:
     """Build Traefik's dynamic configuration that makes this release the one that serves.
 
-    A router per path, so that the longest path wins whichever service it belongs to. Each has a
-    twin for the prober, which passes what keeps visitors out.
+    A router per path, so that the longest path wins whichever service it belongs to. Each path of a
+    service has a twin for the prober, which passes what keeps visitors out.
     """
     prefix = project_name(model["name"], release.id)
     routed = {name: service for name, service in services_of(model).items() if service["port"]}
@@ -46,43 +58,34 @@ def public_routes(model: dict[str, Any], release: Release) -> dict[str, Any]:
     for name, _, address in replicas_of(model, release.bank):
         if address:
             addresses.setdefault(name, []).append(address)
-    middlewares = _middlewares(model, release)
-    routers: dict[str, Any] = {}
-    for name, service in sorted(routed.items()):
-        for index, path in enumerate(service["paths"]):
-            router = {
-                "entryPoints": ["websecure"],
-                "rule": _rule(model, service, path),
-                "priority": len(path),
-                "service": f"{prefix}-{name}",
-                "middlewares": list(middlewares),
-                "tls": {},
-            }
-            # Neither a stack's nor a service's name has an underscore: no two stacks meet here.
-            router_name = f"{model['name']}_{name}_{index}"
-            routers[router_name] = router
-            routers[f"{router_name}{PROBE_SUFFIX}"] = _probe_twin(router)
+    routers = _routers(model, prefix)
+    transport = f"{model['name']}-transport"
+    page = {f"{model['name']}-page": page_service(model["edge"]["page"], transport)}
+    users = f"/etc/slipway/dynamic/{users_file(model['name'], release.id)}"
+    used = {name for router in routers.values() for name in router["middlewares"]}
     return {
         "http": {
             "routers": routers,
-            "services": {
+            "services": page
+            | {
                 f"{prefix}-{name}": {
                     "loadBalancer": {
                         "servers": [
                             {"url": f"http://{address}:{service['port']}"}
                             for address in addresses[name]
                         ],
-                        "serversTransport": f"{model['name']}-transport",
+                        "serversTransport": transport,
                         **_traefik_health(model, service),
                     }
                 }
                 for name, service in sorted(routed.items())
             },
-            "middlewares": middlewares,
+            "middlewares": middlewares(model, release.id, users, used),
             "serversTransports": {
-                f"{model['name']}-transport": {
+                transport: {
                     "forwardingTimeouts": {
                         "dialTimeout": "5s",
+                        "responseHeaderTimeout": f"{model['edge']['answer_timeout']}s",
                         "idleConnTimeout": f"{IDLE_CONNECTION_SECONDS}s",
                     }
                 }
@@ -91,13 +94,49 @@ def public_routes(model: dict[str, Any], release: Release) -> dict[str, Any]:
     }
 
 
-def _probe_twin(router: dict[str, Any]) -> dict[str, Any]:
+def _routers(model: dict[str, Any], prefix: str) -> dict[str, Any]:
+    routers: dict[str, Any] = {}
+    for place in places_of(model):
+        passed = passage(model, place.path)
+        priority = 2 * max(len(place.path), 1)
+        router: dict[str, Any] = {
+            "entryPoints": ["websecure"],
+            "rule": _rule(place),
+            "priority": priority,
+            "service": f"{prefix}-{place.service}",
+            "middlewares": list(passed.names),
+            "tls": {},
+        }
+        # Neither a stack's nor a service's name has an underscore: no two stacks meet here.
+        name = f"{model['name']}_{place.service}_{place.number}"
+        routers[name] = router
+        if passed.large:
+            routers[f"{name}{LARGE_SUFFIX}"] = {
+                **router,
+                "rule": f"({router['rule']}) && {passed.matcher}",
+                "priority": priority + 1,
+                "middlewares": [*passed.names, *passed.large],
+            }
+        if place.own:
+            routers[f"{name}{PROBE_SUFFIX}"] = _probe_twin(router, passed.headers)
+    if model["edge"]["redirects"]:
+        first = next(iter(routers.values()))
+        routers[f"{model['name']}_redirect"] = {
+            **first,
+            "rule": hosts_rule(model["edge"]["redirects"]),
+            "priority": 2,
+            "middlewares": [passage(model, "/").headers, f"{model['name']}-redirect"],
+        }
+    return routers
+
+
+def _probe_twin(router: dict[str, Any], headers: str) -> dict[str, Any]:
     """Return the prober's way to what a router leads to, with nothing between but the headers."""
     return {
         **router,
         "rule": f"({router['rule']}) && Header(`{PROBE_HEADER}`, `{PROBE_TOKEN}`)",
         "priority": PROBE_PRIORITY + router["priority"],
-        "middlewares": router["middlewares"][:1],
+        "middlewares": [headers],
     }
 
 
@@ -119,11 +158,13 @@ def private_routes(public: dict[str, Any], release_id: str) -> dict[str, Any]:
         for name, router in twins.items()
     }
     used = {name for router in twins.values() for name in router["middlewares"]}
+    reached = {router["service"] for router in twins.values()}
     return renamed(
         {
             "http": {
                 **http,
                 "routers": routers,
+                "services": {name: http["services"][name] for name in sorted(reached)},
                 "middlewares": {name: http["middlewares"][name] for name in sorted(used)},
             }
         },
@@ -214,31 +255,6 @@ def users_file(stack: str, release_id: str) -> str:
     return f"{project_name(stack, release_id)}.users"
 
 
-def _middlewares(model: dict[str, Any], release: Release) -> dict[str, Any]:
-    """Return the middlewares of every router, in the order in which requests pass them.
-
-    The first is the one that the prober passes too.
-    """
-    headers = {RELEASE_HEADER: release.id}
-    if model["noindex"]:
-        headers["X-Robots-Tag"] = "noindex, nofollow"
-    chain: dict[str, Any] = {
-        f"{model['name']}-headers": {
-            "headers": {
-                "customResponseHeaders": headers,
-                # An empty value takes it away: the application has no use for the token.
-                "customRequestHeaders": {PROBE_HEADER: ""},
-            }
-        }
-    }
-    if model["basic_auth"]:
-        users = f"/etc/slipway/dynamic/{users_file(model['name'], release.id)}"
-        chain[f"{model['name']}-users"] = {
-            "basicAuth": {"usersFile": users, "realm": model["name"], "removeHeader": True}
-        }
-    return chain
-
-
 def _traefik_health(model: dict[str, Any], service: dict[str, Any]) -> dict[str, Any]:
     """Have Traefik ask the same question as the roll; a command inside takes its place."""
     health = service["health"]
@@ -255,11 +271,10 @@ def _traefik_health(model: dict[str, Any], service: dict[str, Any]) -> dict[str,
     }
 
 
-def _rule(model: dict[str, Any], service: dict[str, Any], path: str) -> str:
+def _rule(place: Place) -> str:
     """Match `/api` and what lies below it, `/api/notes`, but never `/apiary`."""
-    domains = service["domains"] or [model["domain"], *model["domain_aliases"]]
-    hosts = " || ".join(f"Host(`{domain}`)" for domain in domains)
-    prefix = path.rstrip("/")
+    hosts = hosts_rule(place.domains)
+    prefix = place.path.rstrip("/")
     if not prefix:
         return hosts
     return f"({hosts}) && (Path(`{prefix}`) || PathPrefix(`{prefix}/`))"

@@ -225,7 +225,12 @@ def _environment(values: Values) -> Iterator[Problem]:
     for name, service in values.mapping("stack_services").items():
         places[f"stack_services.{name}.environment"] = service.get("environment", {})
     for place, environment in places.items():
-        for name in ("SLIPWAY_RELEASE", "SLIPWAY_VERSION", "SLIPWAY_STOP_SECONDS"):
+        for name in (
+            "SLIPWAY_RELEASE",
+            "SLIPWAY_VERSION",
+            "SLIPWAY_STOP_SECONDS",
+            "SLIPWAY_PROXIES",
+        ):
             if name in environment:
                 yield Problem(f"{place}.{name}", "is set by Slipway", "Take the line out.")
 

@@ -184,7 +184,11 @@ def _container(wanted: Wanted, slot: str, traefik: Path, address: str) -> dict[s
         "image": literal(wanted.image),
         # Said outright: what an image starts without arguments differs.
         "command": ["--configFile=/etc/traefik/traefik.yml"],
-        "environment": {name: literal(value) for name, value in wanted.environment.items()},
+        "environment": {
+            # Where it opens a file for a body that is too large to collect, before it finds out.
+            "TMPDIR": "/dev/shm",  # noqa: S108 - the container's own
+            **{name: literal(value) for name, value in wanted.environment.items()},
+        },
         "user": f"{TRAEFIK_GROUP}:{TRAEFIK_GROUP}",
         "read_only": True,
         "cap_drop": ["ALL"],

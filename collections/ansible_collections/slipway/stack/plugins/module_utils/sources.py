@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from collections.abc import Iterable, Sequence
 
 _WORDS = {4: "ip", 6: "ip6"}
 
 
-def parse_source(text: str) -> Network | None:
-    """Read an address or a network without host bits, None if it is neither."""
-    try:
-        return ipaddress.ip_network(text)
-    except ValueError:
-        return None
+def collapsed(sources: Iterable[str], version: int) -> list[str]:
+    """Return the networks of IPv4 or IPv6 among some, of which none overlaps another.
+
+    A set of nftables takes no others.
+    """
+    networks = [ipaddress.ip_network(source) for source in sources]
+    family = [network for network in networks if network.version == version]
+    return [str(one) for one in ipaddress.collapse_addresses(family)]  # type: ignore[type-var]
 
 
 def nft_sources(sources: Sequence[str]) -> list[str]:
     """Return what begins a rule for each family that may come in; one empty text for everybody."""
     if not sources:
         return [""]
-    networks = [ipaddress.ip_network(source) for source in sources]
-    rules = []
-    for version, word in _WORDS.items():
-        # One that holds another would overlap it, which nftables refuses.
-        family = ipaddress.collapse_addresses(
-            [network for network in networks if network.version == version]  # type: ignore[type-var]
-        )
-        if texts := [str(network) for network in family]:
-            rules.append(f"{word} saddr {{ {', '.join(texts)} }} ")
-    return rules
+    return [
+        f"{word} saddr {{ {', '.join(networks)} }} "
+        for version, word in _WORDS.items()
+        if (networks := collapsed(sources, version))
+    ]
 
 
 def shut_out(login: Sequence[str], ports: Sequence[int], sources: Sequence[str]) -> str:

@@ -79,3 +79,18 @@ def written(request: HttpRequest) -> HttpResponse:
     if request.method == "DELETE":
         notes.delete()
     return JsonResponse(counts)
+
+
+@never_cache
+@require_safe
+def seen(request: HttpRequest) -> HttpResponse:
+    """Answer what the application knows of who asks."""
+    return JsonResponse(
+        {
+            "release": settings.RELEASE,
+            "address": request.META["REMOTE_ADDR"],
+            "scheme": request.scheme,
+            "host": request.get_host(),
+            "headers": dict(request.headers),
+        }
+    )
