@@ -123,6 +123,15 @@ class Host(Engine):
             del self.there[name]
         return ""
 
+    def start(self, container: str, timeout: float = 0) -> None:  # noqa: ARG002
+        self.run("start", container)
+
+    def stop(self, container: str, timeout: float) -> None:  # noqa: ARG002
+        self.run("stop", container)
+
+    def remove(self, container: str, *, volumes: bool = False) -> None:  # noqa: ARG002
+        self.run("rm", container)
+
     def create_from(self, path: Path) -> None:
         definition = json.loads(path.read_text())
         service = definition["services"]["traefik"]

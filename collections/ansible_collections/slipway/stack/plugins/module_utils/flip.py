@@ -213,7 +213,7 @@ class Flip:
         self._remove([one for one in [self.slots.container] if one and not self.slots.running])
         self._hand_certificates_over(slot)
         engine.create(static.parent, [SERVICE], ENGINE_SECONDS)
-        engine.run("start", container_name(slot))
+        engine.start(container_name(slot), ENGINE_SECONDS)
 
     def _hand_certificates_over(self, slot: str) -> None:
         """Give the new slot a copy of what the CA issued; it has none of an earlier life."""
@@ -321,8 +321,8 @@ class Flip:
         """Stop containers, which finish what they have begun, and remove them."""
         for one in containers:
             grace = one["Config"].get("StopTimeout") or 0
-            self.engine.run("stop", one["Id"], timeout=grace + ENGINE_SECONDS)
-            self.engine.run("rm", "--force", one["Id"])
+            self.engine.stop(one["Id"], timeout=grace + ENGINE_SECONDS)
+            self.engine.remove(one["Id"])
 
     # parts ------------------------------------------------------------------------------------
 
