@@ -34,8 +34,8 @@ STOP_SIGNALS = frozenset(
 
 # Each of these ends a name that Slipway itself gives: <stack>-edge is a network of the stack.
 STACK_NAME_ENDINGS = ("-edge", "-app", "-data", "-certificate")
-# api.yml in Traefik's dynamic directory is the proxy's own.
-STACK_NAMES_TAKEN = frozenset({"api"})
+# api.yml and slot.yml in Traefik's dynamic directory are the proxy's own.
+STACK_NAMES_TAKEN = frozenset({"api", "slot"})
 # Containers find the database under this name.
 SERVICE_NAMES_TAKEN = frozenset({"postgres"})
 
