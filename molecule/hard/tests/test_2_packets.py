@@ -129,7 +129,9 @@ def test_host_is_closed_from_the_first_second_of_a_boot(
     assert "stranger" in server.containers(all_=False)
 
 
-def test_filter_comes_before_the_network_and_the_door_before_the_engine(server: Any) -> None:
+def test_filter_comes_before_the_door_and_both_before_the_network_and_the_engine(
+    server: Any,
+) -> None:
     def property_of(unit: str, name: str) -> str:
         said: str = server.run("systemctl", "show", "--value", f"--property={name}", unit)
         return said
@@ -137,7 +139,9 @@ def test_filter_comes_before_the_network_and_the_door_before_the_engine(server: 
     assert {"network-pre.target", "sysinit.target"} <= set(
         property_of("slipway-filter.service", "Before").split()
     )
-    assert "docker.service" in property_of("slipway-door.service", "Before").split()
+    assert {"network-pre.target", "docker.service"} <= set(
+        property_of("slipway-door.service", "Before").split()
+    )
 
     def since_boot(unit: str, moment: str) -> int:
         return int(property_of(unit, f"{moment}TimestampMonotonic"))
@@ -148,6 +152,7 @@ def test_filter_comes_before_the_network_and_the_door_before_the_engine(server: 
     for unit in ("ssh", "docker", "listener", "slipway-door"):
         assert closed <= since_boot(f"{unit}.service", "InactiveExit"), unit
     opened = since_boot("slipway-door.service", "ActiveEnter")
+    assert opened <= since_boot("network-pre.target", "ActiveEnter")
     assert opened <= since_boot("docker.service", "InactiveExit")
 
 
