@@ -139,6 +139,8 @@ def without(name: str, field: str) -> Change:
         (variables(edge_cdn=""), "edge_cdn_only", "edge_cdn names nobody"),
         (variables(edge_cdn=[]), "edge_cdn_only", "edge_cdn names nobody"),
         (variables(edge_cdn=["2001:db8::/32"]), "edge_cdn_only", "no IPv4 network"),
+        (variables(traefik_acme_challenge="tls"), "traefik_acme_challenge",
+         "TLS ends at the CDN"),
         (variables(edge_cdn="cloudflair"), "edge_cdn", "is not a CDN that is known by name"),
         (variables(stack_staff_addresses=["192.0.2.0/24", "2001:db8::/32"]),
          "stack_staff_addresses[1]", "stack_staff_token"),

@@ -125,8 +125,14 @@ def _certificate_pair(certificate: str, key: str) -> Iterator[Problem]:
 
 
 def _authority(values: Values) -> Iterator[Problem]:
-    """Want an account's address for a CA, and one CA."""
+    """Want an account's address for a CA, one CA, and a challenge that reaches the host."""
     sound = values.sound
+    if sound.get("traefik_acme_challenge") == "tls" and sound.get("edge_cdn"):
+        yield Problem(
+            "traefik_acme_challenge",
+            "is tls, and TLS ends at the CDN that edge_cdn names",
+            "Set it to http, or give the stack a traefik_certificate of its own.",
+        )
     if sound.get("traefik_acme_challenge") and sound.get("traefik_acme_email") == "":
         yield Problem(
             "traefik_acme_email",
