@@ -74,7 +74,7 @@ def manifest(model: dict[str, Any], release_id: str, version: str) -> dict[str, 
 
 
 def main() -> None:
-    """Render what the release and the data project of one environment consist of."""
+    """Render what the release, the data project and the host's rules of one environment are."""
     environment, options = sys.argv[1], json.loads(sys.argv[2])
     context.CLIARGS = ImmutableDict(extra_vars=(json.dumps(options["extra_vars"]),))
     init_plugin_loader()
@@ -82,13 +82,19 @@ def main() -> None:
         playbook: Run(environment, playbook) for playbook in ("playbooks/deploy.yml", "deploy.yml")
     }
     deploy = deploys["playbooks/deploy.yml"]
+    provision = Run(environment, "playbooks/provision.yml")
     model = deploy.value("__stack_model")
     plan = {"manifest": manifest(model, options["release"], options["version"])}
     rendered = {
         "model": model,
         "compose": deploy.file("stack", "compose.yml.j2", __stack_plan=plan),
         "routes": deploy.file("stack", "routes.yml.j2", __stack_plan=plan),
-        "data": Run(environment, "playbooks/provision.yml").file("data", "compose.yml.j2"),
+        "data": provision.file("data", "compose.yml.j2"),
+        "door": provision.file("network", "door.nft.j2", **options["host"]),
+        "filter": provision.file(
+            "network", "filter.nft.j2", __network_sshd={"stdout": "port 22\nport 2222\n"}
+        ),
+        "certificate": provision.file("traefik", "certificate.yml.j2", **options["host"]),
         "secrets": deploy.value("__stack_secrets"),
         "variables": {
             playbook: {

@@ -25,6 +25,8 @@ FILLED = {
     "vault_team_password_hash": "$2y$05$abcdefghijklmnopqrstuuO0LZ0cq0Dd5xS8GkQ0bY5lXl1mJ3n5i",
     "host_deploy_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFILLED somebody"],
 }
+# For what belongs to the host, so that all of its rules are there.
+HOST = {"traefik_acme_challenge": "http", "edge_cdn": "cloudflare", "edge_cdn_only": True}
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,9 @@ class Rendered:
     compose: str
     routes: str
     data: str
+    door: str
+    filter: str
+    certificate: str
     secrets: str
     variables: dict[str, dict[str, Any]]
 
@@ -63,7 +68,7 @@ class Rendered:
 @functools.cache
 def _all(seed: int) -> dict[str, Rendered]:
     """Render the environments side by side, once for each seed of Python's hashes."""
-    options = {"extra_vars": FILLED, "release": RELEASE_ID, "version": VERSION}
+    options = {"extra_vars": FILLED, "host": HOST, "release": RELEASE_ID, "version": VERSION}
     running = {
         environment: subprocess.Popen(
             [

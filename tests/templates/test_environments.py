@@ -11,6 +11,7 @@ import sysconfig
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -24,6 +25,7 @@ from tests.templates.rendering import (
     rendered,
 )
 
+HOSTS = re.compile(r"Host\(`([^`]+)`\)")
 ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 
 both = pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -260,6 +262,37 @@ def test_every_answer_of_the_sample_has_a_policy_but_what_its_nginx_guards_itsel
     }
     assert without
     assert all("Path(`/media`)" in http["routers"][name]["rule"] for name in without)
+
+
+@both
+def test_a_ca_is_asked_for_every_name_that_the_routes_answer(environment: str) -> None:
+    files = rendered(environment)
+    (request,) = yaml.safe_load(files.certificate)["http"]["routers"].values()
+    asked = set(HOSTS.findall(request["rule"]))
+    assert asked == set(HOSTS.findall(files.routes))
+    assert files.model["domain"] in asked
+
+
+@both
+def test_the_filter_lets_traefik_alone_ask_for_the_page_where_the_routes_lead(
+    environment: str,
+) -> None:
+    files = rendered(environment)
+    page = urlsplit(files.model["edge"]["page"])
+    rules = [line.strip() for line in files.filter.splitlines()]
+    opened = f'iifname "slw-door" ip daddr {page.hostname} tcp dport {page.port} accept'
+    assert [rule for rule in rules if str(page.port) in rule] == [opened]
+    assert rules.index(opened) < rules.index('iifname "slw-*" counter drop')
+
+
+@both
+def test_the_door_takes_its_slot_from_the_record_alone_and_admits_the_cdn_alone(
+    environment: str,
+) -> None:
+    door = rendered(environment).door
+    assert 'include "/etc/slipway/slot.nft"' in door
+    assert "define door" not in door
+    assert "ip saddr != $cdn counter drop" in door
 
 
 def test_the_data_projects_differ_in_sizes_and_in_nothing_else() -> None:

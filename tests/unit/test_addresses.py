@@ -14,6 +14,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.addresses import (
     door_network,
     edge_attachments,
     network_problems,
+    page_address,
     postgres_address,
     slot_address,
     stack_networks,
@@ -84,6 +85,10 @@ def test_door_hands_out_its_upper_half() -> None:
     assert not door.internal
     with pytest.raises(ValueError, match="is a /30"):
         door_network("10.213.0.0/30")
+
+
+def test_the_page_answers_at_the_host_s_own_address_on_the_door() -> None:
+    assert page_address("10.213.7.0/24") == "10.213.7.1:8503"
 
 
 def test_bridge_names_fit_the_kernel_and_differ_by_stack_and_kind() -> None:

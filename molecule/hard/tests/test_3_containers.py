@@ -21,6 +21,7 @@ except OSError:
     print("no way")
 """
 UNPRIVILEGED = "0000000000000000"
+PAGE = ("10.213.0.1", 8503)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +105,14 @@ def test_no_container_reaches_the_host_s_own_ports(
     for target in (one for one in own if ":" not in one):
         for port in (22, 2375, careless.listening):
             assert not reaches(kind, target, port), f"{kind} reaches {target}:{port}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "answered"),
+    [("traefik", True), ("backend", False), ("frontend", False), ("postgres", False)],
+)
+def test_only_traefik_reaches_the_host_s_page(kind: str, answered: bool, reaches: Any) -> None:  # noqa: FBT001
+    assert reaches(kind, *PAGE) is answered
 
 
 def test_metadata_service_of_a_cloud_is_out_of_reach(server: Any, reaches: Any) -> None:
