@@ -6,8 +6,19 @@ from typing import Any
 
 import pytest
 
+PAGE = "10.213.0.1:8503"
 
-@pytest.mark.parametrize("unit", ["docker.service", "slipway-door.service", "ssh.service"])
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "docker.service",
+        "slipway-door.service",
+        "slipway-filter.service",
+        "slipway-page.socket",
+        "ssh.service",
+    ],
+)
 def test_unit_runs_and_comes_back_at_boot(host: Any, unit: str) -> None:
     service = host.service(unit)
     assert service.is_running
@@ -28,11 +39,12 @@ def test_no_container_publishes_a_port(server: Any) -> None:
     assert published == {}
 
 
-def test_nothing_but_ssh_listens_on_the_host_itself(server: Any) -> None:
+def test_nothing_but_ssh_and_the_page_on_the_door_listens_on_the_host_itself(server: Any) -> None:
     lines = server.run("ss", "--listening", "--tcp", "--numeric", "--no-header").splitlines()
     addresses = {line.split()[3] for line in lines}
     outside = {one for one in addresses if not one.startswith(("127.", "[::1]"))}
-    assert {one.rpartition(":")[2] for one in outside} == {"22"}
+    assert PAGE in outside
+    assert {one.rpartition(":")[2] for one in outside - {PAGE}} == {"22"}
 
 
 def test_every_container_has_limits_and_no_more_rights_than_it_needs(server: Any) -> None:

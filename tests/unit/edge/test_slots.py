@@ -43,6 +43,11 @@ def test_a_slot_publishes_nothing_and_has_no_rights() -> None:
     assert not [mount for mount in slot["volumes"] if "docker.sock" in mount["source"]]
 
 
+def test_a_slot_has_a_place_for_a_file_on_its_read_only_root_whatever_else_it_is_told() -> None:
+    environment = definition(environment={"A": "b$c"})["environment"]
+    assert environment == {"TMPDIR": "/dev/shm", "A": "b$$c"}  # noqa: S108 - the container's own
+
+
 def test_a_slot_does_not_come_back_at_boot_before_it_serves() -> None:
     assert definition()["restart"] == "no"
 
