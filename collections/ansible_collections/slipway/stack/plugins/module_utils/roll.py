@@ -1,6 +1,6 @@
 """The roll: bring a prepared release to the visitors, prove it, and take the old one from them.
 
-    baseline → pull → commands → assets → start → healthy → smoke → workers → (canary) → switch →
+    pull → create → commands → assets → start → healthy → smoke → workers → (canary) → switch →
     confirm → soak → drain → stop → record → prune
 
 Before the switch, which renames one file, the old release serves and every failure leaves it alone.
