@@ -113,6 +113,19 @@ def test_whoever_was_drawn_anywhere_sees_one_release_everywhere(percent: int) ->
             assert releases(visitor(path, value), routes) == {drawn: 1}
 
 
+def test_the_page_stands_before_a_draw_so_that_no_application_takes_its_cookie_away() -> None:
+    http = canary()["http"]
+    drawing = [one for one in http["routers"].values() if one["service"].endswith(".at-5")]
+    visited = [one for one in drawing if "sticky" in http["services"][one["service"]]["weighted"]]
+    assert visited
+    for router in visited:
+        assert router["middlewares"] == [f"{STACK}-page.{OLD}"]
+        for child in http["services"][router["service"]]["weighted"]["services"]:
+            behind = http["services"][child["name"]]["middlewares"]
+            assert behind
+            assert not [one for one in behind if "-page." in one]
+
+
 def test_a_higher_step_moves_whole_buckets_to_the_new_release_and_nobody_back() -> None:
     before, after = cookies(canary(5)), cookies(canary(25))
     assert before.keys() == after.keys()

@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ansible_collections.slipway.stack.plugins.module_utils.middlewares import RELEASE_HEADER
+from ansible_collections.slipway.stack.plugins.module_utils.middlewares import (
+    RELEASE_HEADER,
+    is_page,
+)
 from ansible_collections.slipway.stack.plugins.module_utils.routes import (
     PROBE_PRIORITY,
     PROBE_SUFFIX,
@@ -95,13 +98,17 @@ class Draws:
                 "rule": _both(old["rule"], new["rule"]),
                 "priority": DRAW_PRIORITY + old["priority"] + new["priority"] % PROBE_PRIORITY,
                 "service": f"{self._names[_ways(old, new)]}.{self.step}",
-                "middlewares": [],
+                "middlewares": [one for one in old["middlewares"] if is_page(one)],
             }
             for number, (old, new) in enumerate(self._pairs)
         }
 
     def services(self) -> dict[str, Any]:
-        """Return the draws and what they choose from, each with its release's middlewares."""
+        """Return the draws and what they choose from, each with its release's middlewares.
+
+        But for the page, which stands before the draw: within it, an application's own cookies
+        would take the draw's away. Traefik's `errors` replaces headers, it adds none.
+        """
         found: dict[str, Any] = {}
         for old, new in self._pairs:
             draw = self._names[_ways(old, new)]
@@ -110,7 +117,7 @@ class Draws:
                 router = old if side == OLD else new
                 found[f"{draw}.{part}"] = {
                     "weighted": {"services": [{"name": router["service"], "weight": 1}]},
-                    "middlewares": router["middlewares"],
+                    "middlewares": [one for one in router["middlewares"] if not is_page(one)],
                 }
         return found
 

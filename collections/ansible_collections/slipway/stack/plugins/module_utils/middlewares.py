@@ -14,6 +14,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.page import page_mid
 
 RELEASE_HEADER = "X-Slipway-Release"
 PROBE_HEADER = "X-Slipway-Probe"
+PAGE_SUFFIX = "-page"
 
 # Headers by which others say who asks. Anybody can send them; X-Forwarded-For has the truth.
 CLAIMS = (
@@ -101,7 +102,7 @@ def passage(model: dict[str, Any], path: str) -> Passage:
     )
     headers = _numbered(f"{name}-headers", edge["policies"], policy)
     # Outermost: the page is not the application's, and has a policy of its own.
-    names = [f"{name}-page", headers]
+    names = [f"{name}{PAGE_SUFFIX}", headers]
     names += [f"{name}-compress"] if edge["compress"] else []
     names += [f"{name}-addresses"] if edge["addresses"] else []
     names += [_numbered(f"{name}-rate", edge["rate_limits"], limit)] if limit is not None else []
@@ -122,7 +123,7 @@ def middlewares(
         _numbered(f"{name}-headers", edge["policies"], path): _headers(model, release_id, policy)
         for path, policy in policies.items()
     }
-    found[f"{name}-page"] = page_middleware(name, f"{name}-page")
+    found[f"{name}{PAGE_SUFFIX}"] = page_middleware(name, f"{name}-page")
     found[f"{name}-compress"] = {
         "compress": {
             "encodings": ["zstd", "gzip"],
@@ -167,6 +168,11 @@ def middlewares(
     }
     wanted = set(used)
     return {name: one for name, one in found.items() if name in wanted}
+
+
+def is_page(name: str) -> bool:
+    """Tell whether a middleware is the page's, by its name; after a dot it names a release."""
+    return name.partition(".")[0].endswith(PAGE_SUFFIX)
 
 
 def rule_of(rules: dict[str, Any], path: str) -> str | None:
