@@ -188,17 +188,11 @@ def test_questions_alternate_and_half_of_each_come_on_kept_connections(site: Sit
     figures = probed(prober(site), 40)
     paths = Counter(path for path, _ in site.asked)
     assert abs(paths["/"] - paths["/api/notes"]) <= 1
-    new = [
-        path
-        for path, connection in site.asked
-        if [number for _, number in site.asked].count(connection) == 1
-    ]
     for path in ("/", "/api/notes"):
-        assert abs(new.count(path) - figures.asked / 4) <= 3
-    kept = {connection for _, connection in site.asked} - {
-        number for number, times in Counter(n for _, n in site.asked).items() if times == 1
-    }
-    assert len(kept) <= 4
+        new = sum(one == path and way == "close" for one, _, way in site.ways)
+        assert abs(new - figures.asked / 4) <= 1
+    kept = [connection for _, connection, way in site.ways if way != "close"]
+    assert len(set(kept)) < len(kept), "none was used again"
 
 
 def test_it_asks_at_its_rate(site: Site) -> None:

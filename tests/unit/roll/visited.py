@@ -31,6 +31,7 @@ class Site:
     behave: Callable[[str], tuple[int, str, float, bytes | None]] = lambda _: (200, OLD, 0, b"ok")
     asked: list[tuple[str, int]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    ways: list[tuple[str, int, str]] = field(default_factory=list)  # and the Connection header
     connections: int = 0
     idle_timeout: float = 30
     closing: bool = False  # says `Connection: close` as a proxy does that wants to end
@@ -63,6 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
         site: Site = self.server.site  # type: ignore[attr-defined]
         site.asked.append((self.path, self.client_address[1]))
         site.headers.append(dict(self.headers))
+        site.ways.append((self.path, self.client_address[1], self.headers["Connection"]))
         status, release, seconds, body = site.behave(self.path)
         time.sleep(seconds)
         if body is None:
