@@ -31,6 +31,7 @@ HTTPS = 443
 LOCALHOST = "127.0.0.1"  # the door takes what the host itself sends to its own port
 ANSWER_SECONDS = 5
 START_SECONDS = 40
+# What Traefik shows where it has no certificate for a name; each instance makes its own.
 DEFAULT_CERTIFICATE = b"TRAEFIK DEFAULT CERT"
 # A third of 90 days; certificates that live shorter are warned of at a third of their life.
 WARN_DAYS = 21
@@ -157,14 +158,14 @@ def domains(dynamic: Path) -> list[str]:
     return sorted(found)
 
 
-def shown(name: str) -> bytes:
+def shown(name: str, address: str = LOCALHOST, timeout: float = ANSWER_SECONDS) -> bytes:
     """Return the certificate that a visitor of a name is shown, as DER; empty without an answer."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # whoever signed it, it is shown
     try:
         with (
-            socket.create_connection((LOCALHOST, HTTPS), ANSWER_SECONDS) as bare,
+            socket.create_connection((address, HTTPS), timeout) as bare,
             context.wrap_socket(bare, server_hostname=name) as line,
         ):
             return line.getpeercert(binary_form=True) or b""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils import door
-from ansible_collections.slipway.stack.plugins.module_utils.acme import domains
+from ansible_collections.slipway.stack.plugins.module_utils.acme import LOCALHOST, domains
 from ansible_collections.slipway.stack.plugins.module_utils.addresses import (
     edge_attachments,
     slot_address,
@@ -70,7 +70,6 @@ from ansible_collections.slipway.stack.plugins.module_utils.trial import (
 )
 
 FLIP = "flip"
-LOCALHOST = "127.0.0.1"  # the door takes what the host itself sends to its own port
 WEB_PORTS = (80, 443)
 # A certificate that Traefik has to read, and health checks that have to come round.
 READY_SECONDS = 30
@@ -147,7 +146,7 @@ class Flip:
         """Make what is wanted serve, and take what is left of earlier flips away."""
         self.report = Report(FLIP, None, "", "", {SERVICE: self.job.wanted.image})
         self.serving = [one for one in self.directory.serving() if one.domain]
-        with self._probing() as figures:
+        with self._probing() as probers:
             with self._phase("settle"):
                 self._settle()
             if not self.slots.has(self.job.wanted, self.engine):
@@ -156,7 +155,7 @@ class Flip:
                 self._drain()
             with self._phase("stop"):
                 self._remove(self.slots.others)
-        counted = [figure for one in figures for figure in [one.figures()]]
+        counted = [one.figures() for one in probers]
         self.report.probe = summed(counted)
         self.report.lost = [loss for figure in counted for loss in figure.losses]
         active = self._look()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.slipway.stack.plugins.module_utils.acme import (
+    DEFAULT_CERTIFICATE,
+    shown,
+)
 from ansible_collections.slipway.stack.plugins.module_utils.proxy import Proxy
 
 ANSWER_SECONDS = 3
-HTTPS = 443
-# What Traefik shows where it has no certificate for a name; each instance makes its own.
-DEFAULT_CERTIFICATE = b"TRAEFIK DEFAULT CERT"
 # What of an object makes the answer that a visitor gets; versions differ in what else they show.
 FIELDS: dict[str, tuple[str, ...]] = {
     "http/routers": ("rule", "service", "entryPoints", "middlewares", "priority", "status"),
@@ -64,11 +63,11 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str
             yield f"it has {name} besides"
         else:
             for fact, value in old[name].items():
-                shown = new[name][fact]
-                if fact == "up" and set(value) <= set(shown):
+                found = new[name][fact]
+                if fact == "up" and set(value) <= set(found):
                     continue
-                if shown != value:
-                    yield f"{name}: {fact} is {shown}, not {value}"
+                if found != value:
+                    yield f"{name}: {fact} is {found}, not {value}"
 
 
 def certificates(address: str, names: Sequence[str]) -> dict[str, bytes]:
@@ -81,15 +80,5 @@ def certificate(address: str, name: str) -> bytes:
 
     Two Traefiks' self-signed certificates count as one.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # what it is worth is not the question here
-    try:
-        with (
-            socket.create_connection((address, HTTPS), ANSWER_SECONDS) as bare,
-            context.wrap_socket(bare, server_hostname=name) as line,
-        ):
-            shown = line.getpeercert(binary_form=True) or b""
-    except OSError:
-        return b""
-    return DEFAULT_CERTIFICATE if DEFAULT_CERTIFICATE in shown else shown
+    found = shown(name, address, ANSWER_SECONDS)
+    return DEFAULT_CERTIFICATE if DEFAULT_CERTIFICATE in found else found
