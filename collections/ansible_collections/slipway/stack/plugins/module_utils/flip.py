@@ -15,7 +15,7 @@ import json
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -358,13 +358,8 @@ class Flip:
                 prober.begin(PROBE_LIMIT_SECONDS)
             yield probers
 
-    @contextmanager
-    def _phase(self, name: str) -> Iterator[None]:
-        begun = self.clock.now()
-        self.say(name, "begin")
-        yield
-        self.report.seconds[name] = round(self.clock.now() - begun, 2)
-        self.say(name, "end", seconds=self.report.seconds[name])
+    def _phase(self, name: str) -> AbstractContextManager[None]:
+        return self.report.phase(name, self.say, self.clock)
 
 
 def unreachable(proxy: Proxy) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils import history
+from ansible_collections.slipway.stack.plugins.module_utils.clock import Clock
 from ansible_collections.slipway.stack.plugins.module_utils.job import ROLLBACK, Job
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     FAILED,
@@ -15,12 +18,12 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     Manifest,
     utc_now,
 )
-from ansible_collections.slipway.stack.plugins.module_utils.trial import Trial
+from ansible_collections.slipway.stack.plugins.module_utils.trial import Say, Trial
 
 
 @dataclass
 class Report:
-    """What a roll did: the releases, the seconds of each phase, what the prober counted."""
+    """What a roll or flip did: from what to what, seconds per phase, what the prober counted."""
 
     action: str
     old: str | None
@@ -30,6 +33,15 @@ class Report:
     seconds: dict[str, float] = field(default_factory=dict)
     probe: dict[str, Any] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def phase(self, name: str, say: Say, clock: Clock) -> Iterator[None]:
+        """Tell that a phase begins and ends, and keep its seconds; one that fails has no end."""
+        begun = clock.now()
+        say(name, "begin")
+        yield
+        self.seconds[name] = round(clock.now() - begun, 2)
+        say(name, "end", seconds=self.seconds[name])
 
 
 class Record:

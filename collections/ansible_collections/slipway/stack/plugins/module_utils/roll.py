@@ -11,8 +11,7 @@ wait has a bound and an error of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils import assets
@@ -327,10 +326,5 @@ class Roll:
                 return manifest if ready else None
         return None
 
-    @contextmanager
-    def _phase(self, name: str) -> Iterator[None]:
-        begun = self.clock.now()
-        self.say(name, "begin")
-        yield
-        self.report.seconds[name] = round(self.clock.now() - begun, 2)
-        self.say(name, "end", seconds=self.report.seconds[name])
+    def _phase(self, name: str) -> AbstractContextManager[None]:
+        return self.report.phase(name, self.say, self.clock)
