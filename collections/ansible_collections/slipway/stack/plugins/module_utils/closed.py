@@ -9,6 +9,7 @@ from __future__ import annotations
 from ipaddress import ip_network
 from typing import Any
 
+from ansible_collections.slipway.stack.plugins.module_utils.cdn import IPV6
 from ansible_collections.slipway.stack.plugins.module_utils.page import (
     RETRY_SECONDS,
     page_middleware,
@@ -23,7 +24,6 @@ MAINTENANCE_PRIORITY = 500_000
 STAFF_COOKIE = "__Host-slipway-staff"
 STAFF_PATH = "/slipway-staff/"
 STAFF_SECONDS = 86_400
-IPV6 = 6
 
 
 def fallback_routes(model: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import ip_network
 
-from ansible_collections.slipway.stack.plugins.module_utils.cdn import cdn_networks
+from ansible_collections.slipway.stack.plugins.module_utils.cdn import IPV6, cdn_networks
 from ansible_collections.slipway.stack.plugins.module_utils.preflight import (
     MINIMUM_TRAEFIK,
     dotted,
@@ -18,7 +18,6 @@ from ansible_collections.slipway.stack.plugins.module_utils.preflight import (
 )
 from ansible_collections.slipway.stack.plugins.module_utils.problems import Problem, Values
 
-IPV6 = 6
 BY_PATH = ("stack_content_security_policy", "stack_rate_limits", "stack_max_body")
 # Who sets these headers, and where what they say belongs.
 HEADERS_TAKEN = {
