@@ -30,8 +30,8 @@ class FollowingAction(ActionBase):  # type: ignore[misc]
                 news = json.loads(answer["stdout"])
             except ValueError as error:
                 raise AnsibleActionFail(
-                    f"The roll goes on, but the host does not tell how. Run the same command again "
-                    f"to follow it. The host says: {answer['stderr'] or answer['stdout']}"
+                    f"The work on the host goes on, but it does not tell how. Run the same command "
+                    f"again to follow it. The host says: {answer['stderr'] or answer['stdout']}"
                 ) from error
             for line in news["progress"]:
                 if text := shown(line):
