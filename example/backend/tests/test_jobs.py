@@ -31,6 +31,11 @@ from notes.writing import write
 from tests.conftest import environment
 
 BACKEND = Path(__file__).parent.parent
+# The server may have a scheduler at work on another database.
+SCHEDULERS = """
+    FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+    WHERE locktype = 'advisory' AND datname = current_database()
+"""
 
 
 def eventually(happens: Callable[[], object], seconds: float = 20) -> None:
@@ -163,7 +168,7 @@ def test_a_job_that_workers_vanish_by_is_given_up(board: Board) -> None:
 @pytest.mark.usefixtures("queue")
 def test_one_scheduler_is_at_work_and_the_other_takes_over(tmp_path: Path) -> None:
     def holders() -> list[tuple[object, ...]]:
-        return query("SELECT pid FROM pg_locks WHERE locktype = 'advisory'")
+        return query(f"SELECT pid {SCHEDULERS}")
 
     first_home, second_home = tmp_path / "first", tmp_path / "second"
     first_home.mkdir()
@@ -186,7 +191,7 @@ def test_one_scheduler_is_at_work_and_the_other_takes_over(tmp_path: Path) -> No
 def test_a_scheduler_that_loses_its_connection_ends(tmp_path: Path) -> None:
     with running("run_scheduler", tmp_path) as scheduler:
         eventually(ProcrastinateJob.objects.exists)
-        query("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        query(f"SELECT pg_terminate_backend(pid) {SCHEDULERS}")
         assert scheduler.wait(timeout=10) == 1
         assert scheduler.stderr is not None
         assert "the database went away" in scheduler.stderr.read()
