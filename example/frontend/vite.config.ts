@@ -14,7 +14,10 @@ export default defineConfig({
     strictPort: true,
     // The browser's own Host goes through, or Django refuses the Origin of a write.
     proxy: Object.fromEntries(
-      ["/api", "/admin", "/version", "/static", "/media"].map((path) => [path, backend]),
+      ["/api", "/admin", "/version", "/static", "/media"].map((path) => [
+        path,
+        { target: backend, changeOrigin: false },
+      ]),
     ),
   },
   test: {
