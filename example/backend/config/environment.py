@@ -51,14 +51,6 @@ def number(name: str, default: int) -> int:
         raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from error
 
 
-def flag(name: str) -> bool:
-    """Return True for `true`, False for `false` or nothing; anything else is an error."""
-    value = text(name, "false").lower()
-    if value not in ("true", "false"):
-        raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
-    return value == "true"
-
-
 def words(name: str, default: str | None = None) -> list[str]:
     """Return a comma-separated variable as a list without empty entries."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]

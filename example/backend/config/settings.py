@@ -9,7 +9,9 @@ from jobs import HEARTBEAT_EVERY, STALLED_AFTER
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-DEBUG = environment.flag("DJANGO_DEBUG")
+# Nothing in the environment turns it on: who works on the code has settings of their own, which no
+# image contains (development/settings.py).
+DEBUG = False
 SECRET_KEY = environment.secret("DJANGO_SECRET_KEY")
 ALLOWED_HOSTS = environment.words("DJANGO_ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = environment.words("DJANGO_CSRF_TRUSTED_ORIGINS", default="")
@@ -118,10 +120,10 @@ PROCRASTINATE_WORKER_DEFAULTS: dict[str, Any] = {
 
 # TLS ends at Traefik, which sets this header and drops a visitor's own.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SECURE_SSL_REDIRECT = not DEBUG
-SECURE_HSTS_SECONDS = 0 if DEBUG else 30 * 24 * 60 * 60
-SESSION_COOKIE_SECURE = not DEBUG
-CSRF_COOKIE_SECURE = not DEBUG
+SECURE_SSL_REDIRECT = True
+SECURE_HSTS_SECONDS = 30 * 24 * 60 * 60
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True
 # HSTS for subdomains and preloading bind more than this site: the domain's owner decides.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 

@@ -15,6 +15,6 @@ urlpatterns = [
     path("healthz", probes.alive),
     path("readyz", probes.ready),
     path("version", probes.version),
-    # Only with DJANGO_DEBUG; elsewhere the web server owns these files.
+    # Only with development/settings.py; elsewhere the web server owns these files.
     *static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT),
 ]

@@ -1,19 +1,17 @@
-"""The shipped settings, with a default for every variable that the environment leaves out."""
+"""The shipped settings as tests want them, on whichever Postgres the environment names."""
 
 import os
 import tempfile
 
-for _name, _value in {
-    "DATABASE_HOST": "127.0.0.1",
-    "DATABASE_NAME": "app",
-    "DATABASE_USER": "app",
-    "DATABASE_PASSWORD": "app",
+from development.environment import fill_in
+
+fill_in()
+os.environ |= {
     "DJANGO_ALLOWED_HOSTS": "app.example.test",
     "DJANGO_SECRET_KEY": "tests-only-" + "0123456789abcdef" * 4,
     "SLIPWAY_RELEASE": "20260102-030405-0123abcd",
     "SLIPWAY_VERSION": "1.2.3",
-}.items():
-    os.environ.setdefault(_name, _value)
+}
 
 from config.settings import *  # noqa: E402, F403
 

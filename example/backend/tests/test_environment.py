@@ -35,14 +35,11 @@ def test_a_missing_secret_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_values_are_read_strictly(monkeypatch: pytest.MonkeyPatch) -> None:
     assert environment.words("LIST", default="") == []
     assert environment.number("NUMBER", default=3) == 3
-    assert environment.flag("FLAG") is False
-    for name, value in {"LIST": " a, ,b", "NUMBER": "many", "FLAG": "yes"}.items():
+    for name, value in {"LIST": " a, ,b", "NUMBER": "many"}.items():
         monkeypatch.setenv(name, value)
     assert environment.words("LIST") == ["a", "b"]
     with pytest.raises(ImproperlyConfigured, match="NUMBER must be a whole number, not 'many'"):
         environment.number("NUMBER", default=3)
-    with pytest.raises(ImproperlyConfigured, match="FLAG must be true or false, not 'yes'"):
-        environment.flag("FLAG")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""For whoever works on the application: settings, seed data, restarts. No image contains it."""
