@@ -1,7 +1,7 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
-const backend = "http://localhost:8000";
+const backend = process.env["BACKEND"] ?? "http://localhost:8000";
 
 export default defineConfig({
   plugins: [react()],
