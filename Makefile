@@ -28,6 +28,18 @@ demo-deploy: .venv/.synced ## deploy what lies in example/ to the demo: make dem
 demo-down: .venv/.synced ## remove the demo's server, keep images and caches
 	@$(PROGRAM) demo-down
 
+.PHONY: dev
+dev: .venv/.synced ## the sample application while you change it: http://localhost:3000 and :8000
+	@$(PROGRAM) dev
+
+.PHONY: dev-reset
+dev-reset: .venv/.synced ## throw the development database away, and seed a new one
+	@$(PROGRAM) dev-reset
+
+.PHONY: dev-check
+dev-check: .venv/.synced ## try the development environment in a browser: edits that show, and how fast
+	@$(PROGRAM) dev-check
+
 # Two at a time, the longest first.
 .PHONY: test
 test: .venv/.synced .venv-other/.synced ## everything that CI asks for

@@ -12,7 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Final, TypeVar
 
-from bench import application, cleaning, demo, engine, figures, load, sample, soak
+from bench import application, cleaning, demo, development, engine, figures, load, sample, soak
 from bench.asking import Settings
 from bench.names import STATE
 from bench.peers import measure
@@ -23,7 +23,7 @@ from bench.shell import BenchError
 
 Size = TypeVar("Size", soak.Size, measure.Size)
 # What scenarios that run side by side all ask for.
-SHARED: Final = frozenset({"engine", "prepare", "publish"})
+SHARED: Final = frozenset({"engine", "prepare", "publish", "dev", "dev-reset", "dev-check"})
 
 
 @contextmanager
@@ -52,6 +52,9 @@ def parser() -> argparse.ArgumentParser:
     publish.add_argument("--source", type=Path, default=application.SOURCE, help="its folder")
     publish.add_argument("--overlay", type=Path, help="files to lay over its own")
     commands.add_parser("example", help="check the sample application by its own tests")
+    commands.add_parser("dev", help="run the sample application for development")
+    commands.add_parser("dev-reset", help="make its database anew")
+    commands.add_parser("dev-check", help="try all that in a browser")
     commands.add_parser("demo", help="bring the demo up")
     deploy = commands.add_parser("demo-deploy", help="build, push and deploy a version")
     deploy.add_argument("version")
@@ -118,6 +121,9 @@ def main(arguments: list[str]) -> int:
         "prepare": lambda: demo.prepare([names.split(",") for names in given.certificates]),
         "publish": lambda: demo.publish(given.version, given.source, given.overlay),
         "example": sample.run,
+        "dev": development.up,
+        "dev-reset": development.reset,
+        "dev-check": development.check,
         "demo": demo.up,
         "demo-deploy": lambda: demo.release(given.version),
         "demo-down": demo.down,

@@ -14,7 +14,10 @@ from bench.shell import BenchError, step
 SOURCE: Final = ROOT / "example"
 # Made by tools in a working copy; the images are built from what is written by hand.
 LEFT_OUT: Final = frozenset(
-    {"node_modules", "dist", "__pycache__", ".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+    {
+        *("node_modules", "dist", "__pycache__", ".venv", ".env"),
+        *(".pytest_cache", ".mypy_cache", ".ruff_cache"),
+    }
 )
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from playwright.sync_api import Browser, sync_playwright
 
-from bench.ca import AUTHORITY
+from bench.ca import AUTHORITY, read_authority
 from bench.engine import install_packages
 from bench.shell import run
 
@@ -35,6 +35,7 @@ def browser(home: Path, domain: str) -> Iterator[Browser]:
     store = home / ".pki" / "nssdb"
     store.mkdir(parents=True)
     database = f"sql:{store}"
+    read_authority()
     run(["certutil", "-N", "--empty-password", "-d", database])
     run(["certutil", "-A", "-n", "bench", "-t", "C,,", "-i", AUTHORITY, "-d", database])
     environment: dict[str, str | float | bool] = {**os.environ, "HOME": str(home)}

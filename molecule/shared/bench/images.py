@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -216,10 +216,13 @@ def ensure_base(origin: Source) -> str:
     return tag
 
 
-def ensure() -> dict[str, str]:
-    """Build what is missing; return each recipe's image name by the recipe's name."""
+def ensure(only: Collection[str] | None = None) -> dict[str, str]:
+    """Build what is missing; return each recipe's image name by the recipe's name.
+
+    `only` names the recipes that are needed; none of them may build on another.
+    """
     origin = source()
-    recipes = wanted_recipes(origin)
+    recipes = [one for one in wanted_recipes(origin) if only is None or one.name in only]
     found = tags(recipes, ensure_base(origin))
 
     def make(recipe: Recipe) -> None:
