@@ -168,6 +168,16 @@ def test_a_freeze_and_an_older_run_are_refused_unless_told(
     assert run(**consent)["ok"]
 
 
+def test_a_result_says_that_a_newer_run_came_first(run: Run, stage: Stage) -> None:
+    newer_run(stage)
+    assert run()["overtaken"]
+    frozen(stage)
+    assert run()["overtaken"]
+    stage.new.outcome = PREPARED
+    stage.directory.write_manifest(stage.new)
+    assert "overtaken" not in run(allow_older_run=True)
+
+
 @pytest.mark.parametrize("hinder", [frozen, newer_run])
 def test_a_rollback_is_not_refused(run: Run, stage: Stage, hinder: Any) -> None:
     hinder(stage)

@@ -26,6 +26,7 @@ SPECS = {
 GOOD: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("good.yml").read_text())
 
 Change = Callable[[dict[str, Any]], Any]
+CUT_KEY = GOOD["stack_verify_keys"][0].replace("MFkw", "")
 
 
 def refusals(change: Change) -> dict[str, str]:
@@ -154,6 +155,9 @@ def without(name: str, field: str) -> Change:
          "docker_address_pools[0].size", "from 16 to 29"),
         (variables(data_postgres_password=""), "data_postgres_password",
          "data_postgres is true"),
+        (variables(stack_digests={"registry.example.com:5000/shop/bakend": f"sha256:{0:064}"}),
+         "stack_digests", "Did you mean registry.example.com:5000/shop/bakend?"),
+        (variables(stack_verify_keys=[CUT_KEY]), "stack_verify_keys[0]", "cannot be read"),
         (variables(traefik_certificate_key="x"), "traefik_certificate_key", "private key"),
     ],
 )  # fmt: skip

@@ -16,7 +16,10 @@ class ActionModule(FollowingAction):
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return the ``report`` of the roll and its ``lines``; fail with the job's own reason."""
+        """Return the ``report`` of the roll and its ``lines``; fail with the job's own reason.
+
+        `overtaken` says that a newer run of the pipeline came first.
+        """
         result: dict[str, Any] = super().run(tmp, task_vars)
         started = self._execute_module(module_name=MODULE, task_vars=task_vars)
         result.update(started)
@@ -26,5 +29,6 @@ class ActionModule(FollowingAction):
         if report := ended.get("report"):
             result.update(report=report, lines=lines(self._task.args["stack"], report))
         if not ended["ok"]:
-            result.update(failed=True, msg=ended["message"])
+            overtaken = ended.get("overtaken", False)
+            result.update(failed=True, msg=ended["message"], overtaken=overtaken)
         return result

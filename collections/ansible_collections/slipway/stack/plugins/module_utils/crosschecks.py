@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils.edge_checks import EDGE_CHECKS
-from ansible_collections.slipway.stack.plugins.module_utils.problems import Problem, Values
-from ansible_collections.slipway.stack.plugins.module_utils.recognisers import parse_network
+from ansible_collections.slipway.stack.plugins.module_utils.problems import Problem, Values, near
+from ansible_collections.slipway.stack.plugins.module_utils.recognisers import (
+    has_tag,
+    parse_network,
+)
 from ansible_collections.slipway.stack.plugins.module_utils.service_checks import SERVICE_CHECKS
 
 
@@ -147,6 +150,35 @@ def _authority(values: Values) -> Iterator[Problem]:
         )
 
 
+def _digests(values: Values) -> Iterator[Problem]:
+    """Want a digest for each image whose version is open, where any is given."""
+    digests = values.mapping("stack_digests")
+    for name, service in values.services.items():
+        image = service.get("image")
+        if digests and image and not has_tag(image) and image not in digests:
+            yield Problem(
+                "stack_digests",
+                f"lacks {image}, the image of stack_services.{name}",
+                f"Have the pipeline build it, or correct the name.{near(image, list(digests))}",
+            )
+
+
+def _verify_keys(values: Values) -> Iterator[Problem]:
+    """Want keys that can be read: a broken one would refuse every image."""
+    if not (keys := values.items("stack_verify_keys")):
+        return
+    # As slow to load as for a certificate, above.
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+
+    for index, key in keys:
+        try:
+            serialization.load_pem_public_key(key.encode())
+        except ValueError:
+            path = f"stack_verify_keys[{index}]"
+            cure = "Give the whole file cosign.pub, as cosign wrote it."
+            yield Problem(path, "cannot be read as a public key", cure)
+
+
 CROSS_CHECKS = (
     *SERVICE_CHECKS,
     *EDGE_CHECKS,
@@ -157,4 +189,6 @@ CROSS_CHECKS = (
     _database_password,
     _certificate,
     _authority,
+    _digests,
+    _verify_keys,
 )

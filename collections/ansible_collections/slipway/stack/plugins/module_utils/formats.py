@@ -26,6 +26,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.recognisers import (
     is_pinned_image,
     is_public_key,
     is_registry_host,
+    is_repository,
     is_service_name,
     is_stack_name,
     is_text,
@@ -252,6 +253,30 @@ EMAIL = Format(
     "Write it like ops@example.com.",
     longest=254,
 )
+REPOSITORY = Format(
+    "an image's repository",
+    is_repository,
+    "Write [registry/]name without tag and digest, such as registry.example.com/shop/backend.",
+)
+DIGEST = Format(
+    "a digest",
+    matches(r"sha256:[0-9a-f]{64}"),
+    "Write sha256: and 64 hexadecimal digits, as the pipeline hands them on.",
+)
+SHA256 = Format(
+    "a SHA-256",
+    matches(r"[0-9a-f]{64}"),
+    "Write its 64 hexadecimal digits, as sha256sum prints them.",
+)
+DOWNLOAD = Format(
+    "a file's address",
+    matches(
+        rf"(?:https?://{LABEL}(?:\.{LABEL})*(?::[0-9]{{1,5}})?|file://)"
+        r"(?:/[A-Za-z0-9._~@+-]+)+"
+    ),
+    "Write it with https://, or file:// for one that lies on the host.",
+    longest=2048,
+)
 WEB_ADDRESS = Format(
     "a web address",
     matches(rf"https?://{LABEL}(?:\.{LABEL})*(?::[0-9]{{1,5}})?(?:/[A-Za-z0-9._~@:+/?&=%,;#-]*)?"),
@@ -393,6 +418,13 @@ CERTIFICATE = Format(
     "Give the chain with its BEGIN CERTIFICATE and END CERTIFICATE lines, the server's first.",
     quoted=False,
     longest=2**20,
+)
+VERIFY_KEY = Format(
+    "a public key in PEM",
+    is_pem("PUBLIC KEY"),
+    "Give the file cosign.pub with its BEGIN PUBLIC KEY and END PUBLIC KEY lines.",
+    quoted=False,
+    longest=2**14,
 )
 PRIVATE_KEY = Format(
     "a private key in PEM",

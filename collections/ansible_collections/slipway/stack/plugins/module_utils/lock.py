@@ -32,6 +32,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
 __all__ = [
     "HOST_LOCK",
     "Holder",
+    "OvertakenError",
     "StackBusyError",
     "held_by",
     "holding",
@@ -50,6 +51,10 @@ class StackBusyError(ReleaseError):
         """Keep what a message to whoever waits is made of."""
         super().__init__(message)
         self.by = by
+
+
+class OvertakenError(ReleaseError):
+    """A newer run of the pipeline has deployed already: the older one has nothing left to do."""
 
 
 @contextmanager

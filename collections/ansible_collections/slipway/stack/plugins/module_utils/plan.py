@@ -6,9 +6,10 @@ file, its routes and, keyed, its secrets. A deploy of what serves already change
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils import freeze
@@ -25,7 +26,10 @@ from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     services_of,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine, EngineError
-from ansible_collections.slipway.stack.plugins.module_utils.lock import older_run_refusal
+from ansible_collections.slipway.stack.plugins.module_utils.lock import (
+    OvertakenError,
+    older_run_refusal,
+)
 from ansible_collections.slipway.stack.plugins.module_utils.preflight import Findings, problems
 from ansible_collections.slipway.stack.plugins.module_utils.proxy import Proxy
 from ansible_collections.slipway.stack.plugins.module_utils.registry import (
@@ -48,6 +52,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.routes import (
     public_routes,
     router_names,
 )
+from ansible_collections.slipway.stack.plugins.module_utils.signatures import doubts
 from ansible_collections.slipway.stack.plugins.module_utils.unit import running
 
 NOTHING, FINISH, ROLL, FOLLOW = "none", "finish", "roll", "follow"
@@ -76,10 +81,15 @@ class Wish:
     min_free_disk: str
     ignore_freeze: bool = False
     allow_older_run: bool = False
+    digests: dict[str, str] = field(default_factory=dict)
+    verify_keys: list[str] = field(default_factory=list)
 
 
 def plan_deploy(wish: Wish, engine: Engine, proxy: Proxy, now: datetime) -> Plan:
-    """Make the plan, with its warnings; ReleaseError has all refusals at once."""
+    """Make the plan, with its warnings; ReleaseError has all refusals at once.
+
+    It is an OvertakenError when one of them is that a newer run of the pipeline came first.
+    """
     directory = wish.directory
     if missing := unprovisioned(directory, engine, lambda: proxy.get("/api/version")):
         raise ReleaseError(
@@ -99,20 +109,24 @@ def plan_deploy(wish: Wish, engine: Engine, proxy: Proxy, now: datetime) -> Plan
             secrets=wish.secrets,
             actor=wish.actor,
             now=now,
+            digests=wish.digests,
         )
     except ImagesUnavailable as error:
         refusals = error.problems
     if plan and plan.action in {NOTHING, FOLLOW}:
         return plan
     run_number = wish.actor.get("run_number") or 0
-    refusals += [
-        reason
-        for reason in (
-            freeze.refusal(directory, ignore=wish.ignore_freeze),
-            older_run_refusal(serving, run_number, allow=wish.allow_older_run),
+    overtaken = older_run_refusal(serving, run_number, allow=wish.allow_older_run)
+    refusals += filter(None, (freeze.refusal(directory, ignore=wish.ignore_freeze), overtaken))
+    if plan and plan.action == ROLL and not overtaken:
+        refusals += doubts(
+            wish.model,
+            plan.manifest.version,
+            plan.manifest.images,
+            engine,
+            keys=wish.verify_keys,
+            digests=wish.digests,
         )
-        if reason
-    ]
     found = Findings()
     if not plan or plan.action == ROLL:
         found = problems(
@@ -126,7 +140,7 @@ def plan_deploy(wish: Wish, engine: Engine, proxy: Proxy, now: datetime) -> Plan
         )
     refusals += found.refusals
     if refusals or not plan:
-        raise ReleaseError(
+        raise (OvertakenError if overtaken else ReleaseError)(
             "\n- ".join(["This deploy is refused; nothing was changed:", *refusals])
             + f"\n{serving_id or 'No release'} serves."
         )
@@ -142,6 +156,7 @@ def make_plan(
     secrets: str,
     actor: dict[str, Any],
     now: datetime,
+    digests: Mapping[str, str] = MappingProxyType({}),
 ) -> Plan:
     """Compare what the inventory wants with what serves; ReleaseError when it cannot be had.
 
@@ -155,7 +170,7 @@ def make_plan(
             f"No version is known: {model['name']} has never been deployed to this host. Choose "
             f"one with -e stack_version=…, or set stack_version in the inventory."
         )
-    images = resolve_images(model, version, engine, engine.platform())
+    images = resolve_images(model, version, engine, engine.platform(), digests)
     placeholder = Release(id=PLACEHOLDER_ID, bank=1, version=version, images=images)
     wanted = fingerprint(
         {

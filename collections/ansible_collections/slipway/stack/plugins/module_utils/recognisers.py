@@ -84,6 +84,11 @@ def has_tag(image: str) -> bool:
     return "@" in image or ":" in image.rpartition("/")[2]
 
 
+def is_repository(text: str) -> bool:
+    """Accept the name of an image without tag and digest."""
+    return is_image(text) and not has_tag(text)
+
+
 def parse_network(text: str) -> ipaddress.IPv4Network | None:
     """Read a private IPv4 network with its prefix length, None if it is none."""
     if re.fullmatch(r"[0-9.]+/[0-9]+", text, re.ASCII) is None:

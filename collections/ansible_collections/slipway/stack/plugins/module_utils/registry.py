@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils.definition import (
@@ -68,11 +70,18 @@ class ImagesUnavailable(ReleaseError):  # noqa: N818 - the name says it
 
 
 def resolve_images(
-    model: dict[str, Any], version: str, engine: Engine, platform: str
+    model: dict[str, Any],
+    version: str,
+    engine: Engine,
+    platform: str,
+    digests: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
-    """Return each service's image by digest, asking the registries once for each reference."""
+    """Return each service's image by digest, asking the registries once for each reference.
+
+    `digests`, by repository, stand for what `version` would lead to.
+    """
     references = {
-        name: image_reference(service["image"], version)
+        name: pinned_reference(service["image"], version, digests)
         for name, service in sorted(services_of(model).items())
     }
     readers = {reference: name for name, reference in reversed(references.items())}
@@ -87,6 +96,11 @@ def resolve_images(
     if problems:
         raise ImagesUnavailable(problems)
     return {name: digests[reference] for name, reference in references.items()}
+
+
+def pinned_reference(image: str, version: str, digests: Mapping[str, str]) -> str:
+    """Complete a repository with its digest, or with the stack's version where none is given."""
+    return f"{image}@{digests[image]}" if image in digests else image_reference(image, version)
 
 
 def problem(service: str, reference: str, version: str, said: str) -> str:

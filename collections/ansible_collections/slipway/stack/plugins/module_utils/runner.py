@@ -19,6 +19,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.freeze import refusa
 from ansible_collections.slipway.stack.plugins.module_utils.job import DEPLOY, Job, JobDirectory
 from ansible_collections.slipway.stack.plugins.module_utils.lock import (
     Holder,
+    OvertakenError,
     holding,
     older_run_refusal,
 )
@@ -44,6 +45,8 @@ def main(path: str) -> None:
     job = place.job()
     try:
         result = perform(job, place.say, Clock())
+    except OvertakenError as error:
+        result = failed(job, str(error)) | {"overtaken": True}
     except (ReleaseError, OSError) as error:
         result = failed(job, str(error))
     except Exception:
@@ -100,12 +103,10 @@ def refuse(job: Job) -> None:
     if job.action == DEPLOY:
         current = directory.manifest(serving) if serving else None
         run_number = job.actor.get("run_number") or 0
-        for reason in (
-            refusal(directory, ignore=job.ignore_freeze),
-            older_run_refusal(current, run_number, allow=job.allow_older_run),
-        ):
-            if reason:
-                raise ReleaseError(reason)
+        if reason := older_run_refusal(current, run_number, allow=job.allow_older_run):
+            raise OvertakenError(reason)
+        if reason := refusal(directory, ignore=job.ignore_freeze):
+            raise ReleaseError(reason)
 
 
 def run_afterwards(job: Job, engine: Engine, say: Say) -> list[str]:

@@ -27,6 +27,15 @@ options:
     description: The version to deploy. Empty means the version that serves now.
     type: str
     default: ""
+  digests:
+    description: Digests of images by repository, in place of what the version's tags lead to.
+    type: dict
+    default: {}
+  verify_keys:
+    description: Public keys of cosign in PEM. Where there are any, images must be signed by one.
+    type: list
+    elements: str
+    default: []
   secrets:
     description: The secrets of all services, as JSON in base64. Masked as plain values, short ones
       would strike out parts of digests and addresses.
@@ -102,6 +111,10 @@ busy:
   description: Who holds the stack or the host, since when and doing what.
   type: str
   returned: failure, when the wait for somebody else was over
+overtaken:
+  description: A newer run of the pipeline has deployed already.
+  type: bool
+  returned: failure, when it is so
 report:
   description: The plan in lines for people.
   type: list
@@ -117,7 +130,11 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.stack.plugins.module_utils.door import active_address
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
-from ansible_collections.slipway.stack.plugins.module_utils.lock import Holder, StackBusyError
+from ansible_collections.slipway.stack.plugins.module_utils.lock import (
+    Holder,
+    OvertakenError,
+    StackBusyError,
+)
 from ansible_collections.slipway.stack.plugins.module_utils.plan import (
     ROLL,
     Wish,
@@ -135,7 +152,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.turn import in_turn
 
 # The options that are the same in both.
 WISH = (
-    *("model", "version", "secrets", "actor", "min_free_disk"),
+    *("model", "version", "digests", "verify_keys", "secrets", "actor", "min_free_disk"),
     *("ignore_freeze", "allow_older_run"),
 )
 
@@ -147,6 +164,8 @@ def main() -> None:
             "host_directory": {"type": "path", "required": True},
             "model": {"type": "dict", "required": True},
             "version": {"type": "str", "default": ""},
+            "digests": {"type": "dict", "default": {}},
+            "verify_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "secrets": {"type": "str", "required": True, "no_log": True},
             "actor": {"type": "dict", "default": {}},
             "keep": {"type": "int", "required": True},
@@ -184,6 +203,8 @@ def main() -> None:
             report += rehearse(wish.directory, engine, model, plan.manifest, plan.serving)
     except StackBusyError as busy:
         module.fail_json(msg=str(busy), busy=busy.by)
+    except OvertakenError as overtaken:
+        module.fail_json(msg=str(overtaken), overtaken=True)
     except (ReleaseError, OSError) as error:
         module.fail_json(msg=str(error))
     for warning in plan.warnings:
