@@ -277,6 +277,13 @@ DOWNLOAD = Format(
     "Write it with https://, or file:// for one that lies on the host.",
     longest=2048,
 )
+WEBHOOK = Format(
+    "a webhook's address",
+    matches(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/[A-Za-z0-9._~@:+/?&=%,;#-]*"),
+    "Write it as the chat's settings show it, in the inventory's vault.yml.",
+    quoted=False,
+    longest=2048,
+)
 WEB_ADDRESS = Format(
     "a web address",
     matches(rf"https?://{LABEL}(?:\.{LABEL})*(?::[0-9]{{1,5}})?(?:/[A-Za-z0-9._~@:+/?&=%,;#-]*)?"),
