@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.slipway.stack.plugins.module_utils import signatures
 from ansible_collections.slipway.stack.plugins.module_utils.lock import OvertakenError
 from ansible_collections.slipway.stack.plugins.module_utils.plan import ROLL, plan_deploy
+from ansible_collections.slipway.stack.plugins.module_utils.preflight import Lookup
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
     StackDirectory,
@@ -73,7 +74,8 @@ def registry(directory: StackDirectory) -> Registry:
 
 @pytest.fixture(autouse=True)
 def own_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signatures.Engine, "platform", lambda _: "linux/amd64")
+    monkeypatch.setattr(Lookup, "_resolve", lambda _: None)
+    monkeypatch.setattr(Lookup, "warning", lambda _: "")
 
 
 def only_backend() -> dict[str, Any]:
