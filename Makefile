@@ -53,6 +53,8 @@ lint: .venv/.synced ## linters and types
 	yamllint --strict .
 	ansible-lint
 	hadolint $$(find example molecule -name Dockerfile)
+	actionlint .github/workflows/*.yml example/.github/workflows/*.yml
+	zizmor --offline --quiet --persona=auditor .github example/.github/workflows
 
 .PHONY: unit
 unit: .venv/.synced ## tests that need no server
@@ -95,6 +97,42 @@ bench: .venv/.synced ## Slipway beside other ways, under the same load: make ben
 .PHONY: faults
 faults: export BENCH_ROUNDS ?= 20
 faults: molecule-roll ## releases that turn bad, kills, canaries, jobs and locks, in full and BENCH_ROUNDS times
+
+# The pipeline's steps, for any CI and by hand: docs/pipeline.md lists the settings of each.
+export APPLICATION ?= example
+PIPELINE := python -m pipeline --application "$$APPLICATION"
+pipeline-%: export PYTHONPATH := collections
+
+.PHONY: pipeline-plan
+pipeline-plan: | $(filter-out uv,$(UV)) ## name the checks of APPLICATION's slipway.toml
+	@$(UV) run --no-project --python '>=3.11' $(PIPELINE) plan
+
+.PHONY: pipeline-check
+pipeline-check: | $(filter-out uv,$(UV)) ## run one of them: make pipeline-check CHECK=backend-tests
+	@$(UV) run --no-project --python '>=3.11' $(PIPELINE) check "$$CHECK"
+
+.PHONY: pipeline-build
+pipeline-build: export UV_PROJECT_ENVIRONMENT := .venv-build
+pipeline-build: | $(filter-out uv,$(UV)) ## build and push APPLICATION's images to REGISTRY as VERSION
+	@$(UV) run --locked --quiet --only-group pipeline $(PIPELINE) build
+
+.PHONY: pipeline-deploy
+pipeline-deploy: export UV_PROJECT_ENVIRONMENT := .venv-deploy
+pipeline-deploy: | $(filter-out uv,$(UV)) ## deploy DIGESTS to ENVIRONMENT as VERSION
+	@$(UV) run --locked --quiet --no-default-groups $(PIPELINE) deploy "$$ENVIRONMENT"
+
+.PHONY: pipeline-gate
+pipeline-gate: export UV_PROJECT_ENVIRONMENT := .venv-deploy
+pipeline-gate: | $(filter-out uv,$(UV)) ## what a pipeline's key is bound to: make pipeline-gate ENVIRONMENTS=staging
+	@$(UV) run --locked --quiet --no-default-groups $(PIPELINE) gate $$ENVIRONMENTS
+
+.PHONY: pipeline-smoke
+pipeline-smoke: | $(filter-out uv,$(UV)) ## ask DOMAIN whether RELEASE answers
+	@$(UV) run --no-project --python '>=3.11' $(PIPELINE) smoke "$$ENVIRONMENT"
+
+.PHONY: pipeline-notify
+pipeline-notify: | $(filter-out uv,$(UV)) ## tell the team how the run ended
+	@$(UV) run --no-project --python '>=3.11' $(PIPELINE) notify
 
 .PHONY: clean
 clean: .venv/.synced ## remove all that the demo and the tests made

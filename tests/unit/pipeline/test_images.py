@@ -52,7 +52,7 @@ def test_digests_are_handed_on_by_repository(
     assert pipeline.main(["--application", str(tmp_path), "build"]) == 0
     found = handed_on(outputs)
     assert json.loads(found["digests"]) == {BACKEND: DIGEST, FRONTEND: DIGEST}
-    assert json.loads(found["images"])[0] == {"name": BACKEND, "digest": DIGEST}
+    assert found["checksums"] == f"{'a' * 64}  {BACKEND}"  # and a line for each further one
     (bake,) = builder.lines("docker buildx bake --file=compose.yml --push")
     assert f"--set=backend.cache-from=type=registry,ref={BACKEND}:cache" in bake
     assert builder.calls[0].environment["REGISTRY"] == "ghcr.io/org/app"
