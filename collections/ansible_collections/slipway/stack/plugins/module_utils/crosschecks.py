@@ -153,9 +153,11 @@ def _authority(values: Values) -> Iterator[Problem]:
 def _digests(values: Values) -> Iterator[Problem]:
     """Want a digest for each image whose version is open, where any is given."""
     digests = values.mapping("stack_digests")
+    missing: set[str] = set()
     for name, service in values.services.items():
         image = service.get("image")
-        if digests and image and not has_tag(image) and image not in digests:
+        if digests and image and not has_tag(image) and image not in {*digests, *missing}:
+            missing.add(image)
             yield Problem(
                 "stack_digests",
                 f"lacks {image}, the image of stack_services.{name}",

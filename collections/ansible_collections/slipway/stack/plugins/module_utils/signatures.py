@@ -128,8 +128,9 @@ def refused_because(one: Suspect, key: Path, *, insecure: bool) -> str:
         return f"it did not end within {VERIFY_SECONDS} s: does the registry answer?"
     if done.returncode == 0:
         return ""
-    words = " ".join(done.stderr.split()).partition("main.go:")[0].strip()
-    return words[-SHOWN:] or f"exit code {done.returncode}"
+    lines = done.stderr.splitlines()
+    reason = next((line for line in lines if line.startswith("Error: ")), done.stderr.strip())
+    return reason.removeprefix("Error: ")[:SHOWN] or f"exit code {done.returncode}"
 
 
 def moved_because(one: Suspect, engine: Engine, digests: Mapping[str, str]) -> str:
