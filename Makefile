@@ -93,6 +93,12 @@ soak: .venv/.synced ## 20 deploys under load, 100,000 requests, none lost: make 
 bench: .venv/.synced ## Slipway beside other ways, under the same load: make bench BENCH="--ways=compose,rollout --rolls=2"
 	@$(PROGRAM) peers $(BENCH)
 
+# The shipped workflow files, run by act on a runner of the bench's.
+.PHONY: pipeline
+pipeline: export UV_VERSION := $(UV_VERSION)
+pipeline: .venv/.synced ## a commit's way to production under load: make pipeline PIPELINE_OPTIONS=--faults
+	@$(PROGRAM) pipeline $(PIPELINE_OPTIONS)
+
 # `make molecule-roll` does it once and briefly; this takes hours, most of them the kills.
 .PHONY: faults
 faults: export BENCH_ROUNDS ?= 20

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 from bench import application, cleaning, demo, development, engine, figures, load, sample, soak
 from bench.asking import Settings
+from bench.delivery import run as deliver
 from bench.names import STATE
 from bench.peers import measure
 from bench.peers import run as peers
@@ -66,6 +67,8 @@ def parser() -> argparse.ArgumentParser:
     compare = commands.add_parser("peers", help="Slipway beside other ways, under the same load")
     compare.add_argument("--ways", default=",".join(TITLES), help="which, separated by commas")
     size_options(compare, measure.Size)
+    delivery = commands.add_parser("pipeline", help="a commit's way to production, by act")
+    delivery.add_argument("--faults", action="store_true", help="and all that must stop on it")
     commands.add_parser("clean", help="remove all that the bench made")
     return whole
 
@@ -131,6 +134,7 @@ def main(arguments: list[str]) -> int:
         "figures": figures.measure,
         "soak": lambda: soak.run(sized(given, soak.Size)),
         "peers": lambda: peers.run(given.ways, sized(given, measure.Size), options),
+        "pipeline": lambda: deliver.run(with_faults=given.faults),
         "clean": cleaning.everything,
     }
     try:
