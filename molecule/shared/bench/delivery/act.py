@@ -16,7 +16,7 @@ from bench.shell import BenchError, tail
 from bench.site import Site
 
 INVENTORY: Final = "molecule/inventory/delivery"
-PORT: Final = 8531
+PORT: Final = 8571
 RUN_SECONDS: Final = 1200
 SETTINGS: Final = {  # what the runner differs in from GitHub's own
     "REGISTRY_INSECURE": "true",
