@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from bench.delivery import act, copies
+from bench.delivery import act, copies, forgeries
 from bench.delivery.act import Delivery, Result, commit_of, must, posted
 from bench.delivery.copies import SERVER
 from bench.engine import docker
@@ -62,7 +62,7 @@ FAULTS: Final = (
 
 
 def show(delivery: Delivery) -> None:
-    """Show each fault, the recovery from them, and runs that meet or are killed."""
+    """Show each fault, the recovery from them, runs that meet or are killed, and forgeries."""
     posted()
     for fault in FAULTS:
         with step(f"Stop {fault.title}"):
@@ -75,6 +75,7 @@ def show(delivery: Delivery) -> None:
             meet(delivery, older_first=first)
     with step("Kill a run in the middle of its deploy, and try it again"):
         kill(delivery)
+    forgeries.show(delivery)
 
 
 def stop(delivery: Delivery, fault: Fault) -> None:

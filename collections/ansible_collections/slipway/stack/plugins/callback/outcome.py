@@ -30,7 +30,11 @@ from ansible_collections.slipway.stack.plugins.module_utils.notice import rolled
 
 PLANS = frozenset({"slipway.stack.release_plan", "slipway.stack.rollback_plan"})
 ROLL = "slipway.stack.release_roll"
-DEPLOYED, UNCHANGED, OVERTAKEN, FAILED = "deployed", "unchanged", "overtaken", "failed"
+# One a line: ansible-doc cannot read a tuple of them.
+DEPLOYED = "deployed"
+UNCHANGED = "unchanged"
+OVERTAKEN = "overtaken"
+FAILED = "failed"
 
 
 @dataclass
