@@ -18,17 +18,18 @@ DROP_IN = "/etc/ssh/sshd_config.d/00-slipway.conf"
 TRIAL = "/run/slipway/guard/ssh"
 # What comes before changes nothing here.
 AT_SSH = "--start-at-task=host : ssh | Let nobody in but the named accounts, by key"
+AT_KEYS = "--start-at-task=host : user | Authorize the deploy keys and no others"
 # An internal name: what no inventory can say, a mistake of ours could.
 LOCKED_OUT = {"__host_ssh_users": ["nobody"]}
 
 
-def login(user: str, *options: str) -> subprocess.CompletedProcess[str]:
+def login(user: str, *options: str, key: Path = PRIVATE_KEY) -> subprocess.CompletedProcess[str]:
     """Log in anew and become root."""
     known = f"UserKnownHostsFile={STATE}/known_hosts.{PORT}"
     return subprocess.run(
         [
             *("ssh", "-o", "BatchMode=yes", "-o", "ControlPath=none", "-o", known),
-            *("-o", "IdentitiesOnly=yes", "-i", str(PRIVATE_KEY), *options),
+            *("-o", "IdentitiesOnly=yes", "-i", str(key), *options),
             *("-p", PORT, f"{user}@127.0.0.1", "sudo -n id -u"),
         ],
         capture_output=True,
@@ -92,6 +93,33 @@ def test_keys_without_the_operator_s_own_are_taken_back(site: Site, tmp_path: Pa
     assert "host_deploy_keys" in refused.output
     assert site.run("cat", "/home/deploy/.ssh/authorized_keys") == before
     assert login("deploy").stdout == "0\n"
+
+
+def test_certificate_of_an_authority_gets_in_for_its_principal_and_as_long_as_it_lasts(
+    site: Site, tmp_path: Path
+) -> None:
+    authority, key = tmp_path / "authority", tmp_path / "key"
+    for file in (authority, key):
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file])
+    public = authority.with_suffix(".pub").read_text().strip()
+
+    def certified(principal: str, valid: str) -> str:
+        sign = ("ssh-keygen", "-q", "-s", authority, "-I", "run 42", "-n", principal, "-V", valid)
+        run([*sign, key.with_suffix(".pub")])
+        return login("deploy", key=key).stdout
+
+    provisioned = site.environment.playbook(
+        "playbooks/provision.yml", AT_KEYS, host_deploy_authorities=[public]
+    )
+    try:
+        assert provisioned.ok, provisioned.output
+        assert certified("deploy", "+5m") == "0\n"
+        assert certified("somebody", "+5m") == ""
+        assert certified("deploy", "-2h:-1h") == ""
+        assert login("deploy").stdout == "0\n"
+    finally:
+        site.environment.playbook("playbooks/provision.yml", AT_KEYS)
+    assert certified("deploy", "+5m") == "", "an authority that left the list lets nobody in"
 
 
 def test_settings_that_shut_the_operator_out_are_taken_back(site: Site) -> None:

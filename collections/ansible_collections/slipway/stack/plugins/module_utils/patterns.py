@@ -81,6 +81,7 @@ STRINGS: dict[str, Format] = {
     "host_deploy_user": USER_NAME,
     "host_bootstrap_user": USER_NAME,
     "host_deploy_keys[]": PUBLIC_KEY,
+    "host_deploy_authorities[]": PUBLIC_KEY,
     "host_timezone": TIME_ZONE,
     "host_packages[]": PACKAGE,
     "host_journal_max_size": JOURNAL_SIZE,
