@@ -67,3 +67,14 @@ def staging() -> Environment:
 def server_named() -> Callable[[str], Server]:
     """Make a server from its container's name."""
     return Server
+
+
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Return how to print a figure for whoever runs the tests."""
+
+    def say(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n    {text}", end="", flush=True)
+
+    return say

@@ -99,14 +99,3 @@ def page(copy: Copy, chromium: Browser) -> Iterator[Page]:
     yield opened
     opened.close()
     assert problems == []
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Return how to print a figure for whoever runs the tests."""
-
-    def say(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n    {text}", end="", flush=True)
-
-    return say

@@ -94,17 +94,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left_out]
 
 
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Return how to print a figure for whoever runs the tests."""
-
-    def say(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n    {text}", end="", flush=True)
-
-    return say
-
-
 @pytest.fixture(scope="session")
 def impatient() -> dict[str, Any]:
     """Return the shipped services, with ten seconds for a start."""
