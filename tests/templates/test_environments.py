@@ -219,8 +219,9 @@ def test_the_routes_differ_in_redirects_replicas_and_protection_and_in_nothing_e
         *(f"{router}.middlewares" for router in guarded),
         *headers,
         *(
-            f"http.services.<stack>-{RELEASE_ID}-{name}.loadBalancer.servers"
+            f"http.services.<stack>-{RELEASE_ID}-{name}_{kind}.loadBalancer.servers"
             for name in ("backend", "frontend")
+            for kind in ("healthy", "any")
         ),
         "http.middlewares.<stack>-users",
         "http.middlewares.<stack>-redirect",

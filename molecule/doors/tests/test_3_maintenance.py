@@ -151,8 +151,7 @@ def test_a_stack_whose_containers_are_down_answers_the_page(site: Site, server: 
             answers.append(site.visitor().get("/"))
             time.sleep(0.2)
         assert all(PAGE in one.text for one in answers)
-        assert {one.status_code for one in answers} <= {502, 503, 504}
-        assert answers[-1].status_code == 503
+        assert {one.status_code for one in answers} <= {502, 504}
         assert answers[-1].headers["Retry-After"] == "10"
     finally:
         site.run("docker", "start", *names)

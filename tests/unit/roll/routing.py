@@ -63,10 +63,10 @@ def router_of(request: Request, *files: dict[str, Any]) -> dict[str, Any] | None
 def leaves(
     service: str, routes: dict[str, Any], middlewares: tuple[str, ...] = (), share: float = 1
 ) -> Iterator[tuple[str, tuple[str, ...], float]]:
-    """Yield (load balancer, middlewares on the way, share) for all that a service leads to."""
+    """Yield (release's service, middlewares on the way, share) for all that a service leads to."""
     found = routes["http"]["services"][service]
     middlewares = (*middlewares, *found.get("middlewares", []))
-    if "loadBalancer" in found:
+    if "loadBalancer" in found or "failover" in found:
         yield service, middlewares, share
         return
     children = found["weighted"]["services"]
@@ -76,7 +76,7 @@ def leaves(
 
 
 def shares(request: Request, routes: dict[str, Any]) -> dict[tuple[str, str], float]:
-    """Return, by release named in the header and by load balancer, where a request may end up."""
+    """Return, by release named in the header and by its service, where a request may end up."""
     router = router_of(request, routes)
     if router is None:
         return {}

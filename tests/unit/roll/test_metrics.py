@@ -47,6 +47,17 @@ def test_a_release_has_its_own_services_only() -> None:
     assert found["backend-next"] == ServiceFigures(requests=10)
 
 
+def test_healthy_replicas_and_any_count_as_one_service_and_what_is_tried_does_not() -> None:
+    def counted(name: str, count: int) -> str:
+        return (
+            f'traefik_service_requests_total{{code="200",service="{PREFIX}{name}@file"}} {count}\n'
+        )
+
+    text = counted("backend_healthy", 7) + counted("backend_any", 2)
+    found = read_metrics(text + counted("backend_healthy.next", 100), PREFIX)
+    assert found["backend"] == ServiceFigures(requests=9)
+
+
 def test_figures_are_summed_over_codes_and_methods() -> None:
     backend = read_metrics(TEXT, PREFIX)["backend"]
     assert (backend.requests, backend.errors) == (101, 4)

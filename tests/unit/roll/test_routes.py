@@ -110,19 +110,33 @@ def test_a_worker_has_no_address_no_router_and_no_service() -> None:
     assert not [name for name in [*http()["routers"], *http()["services"]] if "worker" in name]
 
 
-def test_a_service_is_balanced_over_all_its_replicas() -> None:
-    balancer = http()["services"][f"shop-{NEW}-backend"]["loadBalancer"]
-    assert [server["url"] for server in balancer["servers"]] == [
+def balancer(service: str, wanted: dict[str, Any] | None = None, kind: str = "_healthy") -> Any:
+    """Return the load balancer of a service of the release that is being tried."""
+    return http(wanted)["services"][f"shop-{NEW}-{service}{kind}"]["loadBalancer"]
+
+
+@pytest.mark.parametrize("kind", ["_healthy", "_any"])
+def test_a_service_is_balanced_over_all_its_replicas(kind: str) -> None:
+    assert [server["url"] for server in balancer("backend", kind=kind)["servers"]] == [
         "http://10.213.4.32:8000",
         "http://10.213.4.33:8000",
     ]
+
+
+def test_where_no_replica_is_well_any_of_them_is_asked() -> None:
+    own = f"shop-{NEW}-backend"
+    assert http()["services"][own] == {
+        "failover": {"service": f"{own}_healthy", "fallback": f"{own}_any"}
+    }
+    assert "healthCheck" in balancer("backend")
+    assert "healthCheck" not in balancer("backend", kind="_any")
 
 
 def test_routes_and_compose_file_agree_on_every_address() -> None:
     urls = {
         server["url"]
         for name, service in http()["services"].items()
-        if NEW in name
+        if NEW in name and "loadBalancer" in service
         for server in service["loadBalancer"]["servers"]
     }
     assert urls == {
@@ -134,7 +148,7 @@ def test_routes_and_compose_file_agree_on_every_address() -> None:
 
 
 def test_traefik_asks_for_health_with_the_stacks_host_and_scheme() -> None:
-    found = http()["services"][f"shop-{NEW}-backend"]["loadBalancer"]["healthCheck"]
+    found = balancer("backend")["healthCheck"]
     assert found == {
         "path": "/readyz",
         "hostname": "shop.example.com",
@@ -146,19 +160,18 @@ def test_traefik_asks_for_health_with_the_stacks_host_and_scheme() -> None:
 
 def test_host_and_scheme_of_a_health_check_may_be_chosen() -> None:
     wanted = with_service("backend", health={"host": "internal", "proto": "http"})
-    found = http(wanted)["services"][f"shop-{NEW}-backend"]["loadBalancer"]["healthCheck"]
+    found = balancer("backend", wanted)["healthCheck"]
     assert (found["hostname"], found["headers"]) == ("internal", {"X-Forwarded-Proto": "http"})
     assert found["path"] == "/"
 
 
 def test_a_health_command_takes_the_place_of_the_http_check() -> None:
     wanted = with_service("backend", health={"command": ["check"]})
-    assert "healthCheck" not in http(wanted)["services"][f"shop-{NEW}-backend"]["loadBalancer"]
+    assert "healthCheck" not in balancer("backend", wanted, kind="")
 
 
 def test_idle_connections_close_before_any_backend_closes_them() -> None:
-    balancer = http()["services"][f"shop-{NEW}-backend"]["loadBalancer"]
-    transport = http()["serversTransports"][balancer["serversTransport"]]
+    transport = http()["serversTransports"][balancer("backend")["serversTransport"]]
     assert transport["forwardingTimeouts"]["idleConnTimeout"] == "1s"
 
 
@@ -282,10 +295,11 @@ def test_the_private_way_leads_to_the_same_addresses_and_is_complete() -> None:
     tried = private_routes(public(model(basic_auth=True)), NEW)["http"]
     assert set(tried["middlewares"]) == {"shop-headers.next"}
     for router in tried["routers"].values():
-        balancer = tried["services"][router["service"]]["loadBalancer"]
-        original = http()["services"][router["service"].removesuffix(".next")]["loadBalancer"]
-        assert balancer["serversTransport"] in tried["serversTransports"]
-        assert balancer["servers"] == original["servers"]
+        for name in tried["services"][router["service"]]["failover"].values():
+            found = tried["services"][name]["loadBalancer"]
+            original = http()["services"][name.removesuffix(".next")]["loadBalancer"]
+            assert found["serversTransport"] in tried["serversTransports"]
+            assert found["servers"] == original["servers"]
 
 
 # files ------------------------------------------------------------------------------------------

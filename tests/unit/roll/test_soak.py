@@ -249,11 +249,12 @@ def test_traefik_starting_anew_is_no_error(scene: Scene) -> None:
     assert scene.run(20) == ""
 
 
-def test_a_service_without_a_server_is_found_at_once(scene: Scene) -> None:
+def test_a_service_whose_replicas_are_all_unwell_has_a_little_time_too(scene: Scene) -> None:
     scene.metrics.of("backend").servers.update({"http://a": 1, "http://b": 1})
     assert scene.run(TURNS) == ""
     scene.metrics.of("backend").servers.update({"http://a": 0, "http://b": 0})
-    reason = scene.run(1, rate=0)
+    assert scene.run(4) == ""
+    reason = scene.run(3)
     assert reason.startswith("backend: 2 of 2 replicas fail Traefik's health check (http://a, ")
     assert "stack_services.backend.health" in reason
 

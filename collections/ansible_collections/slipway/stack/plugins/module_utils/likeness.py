@@ -15,7 +15,7 @@ ANSWER_SECONDS = 3
 # What of an object makes the answer that a visitor gets; versions differ in what else they show.
 FIELDS: dict[str, tuple[str, ...]] = {
     "http/routers": ("rule", "service", "entryPoints", "middlewares", "priority", "status"),
-    "http/services": ("type", "status", "loadBalancer", "weighted"),
+    "http/services": ("type", "status", "loadBalancer", "weighted", "failover"),
     "http/middlewares": ("type", "status"),
     "tcp/routers": ("rule", "service", "entryPoints", "status"),
     "tcp/services": ("type", "status"),

@@ -1,7 +1,7 @@
 """A release's own figures, out of Traefik's metrics in Prometheus' text format.
 
-Traefik does not count what it answers itself because no server of a service is up: `servers` says
-which are. They are there for services with a health check.
+`servers` says which replicas pass Traefik's health check, of services that have one. What comes to
+a service's healthy replicas and what comes to any of them are counted as one.
 """
 
 from __future__ import annotations
@@ -9,6 +9,11 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+
+from ansible_collections.slipway.stack.plugins.module_utils.routes import (
+    ANY_SUFFIX,
+    HEALTHY_SUFFIX,
+)
 
 _LINE = re.compile(
     r"^traefik_service_(requests_total|request_duration_seconds_bucket|server_up)\{(.*)\} (\S+)"
@@ -66,6 +71,7 @@ def read_metrics(text: str, prefix: str) -> dict[str, ServiceFigures]:
         if not service.startswith(prefix) or not service.endswith(_PROVIDER):
             continue
         name = service[len(prefix) : -len(_PROVIDER)]
+        name = name.removesuffix(HEALTHY_SUFFIX).removesuffix(ANY_SUFFIX)
         _add(services.setdefault(name, ServiceFigures()), kind, labels, float(value))
     return services
 

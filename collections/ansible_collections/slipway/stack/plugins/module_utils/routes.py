@@ -38,6 +38,10 @@ IDLE_CONNECTION_SECONDS = 1
 ROUTES_HEADER = "# slipway release: "
 PROBE_SUFFIX = "-probe"
 LARGE_SUFFIX = "-large"
+# What a service leads to where Traefik asks for health: the replicas that are well, or else all of
+# them. No name of ours has an underscore before.
+HEALTHY_SUFFIX = "_healthy"
+ANY_SUFFIX = "_any"
 # Stands for the token wherever people and fingerprints see the routes.
 PROBE_TOKEN = "@probe-token@"  # noqa: S105 - the place of one
 # A visitor's router has twice its path's length, the one for its large bodies lies just above. Each
@@ -53,7 +57,6 @@ def public_routes(model: dict[str, Any], release: Release) -> dict[str, Any]:
     service has a twin for the prober, which passes what keeps visitors out.
     """
     prefix = project_name(model["name"], release.id)
-    routed = {name: service for name, service in services_of(model).items() if service["port"]}
     addresses: dict[str, list[str]] = {}
     for name, _, address in replicas_of(model, release.bank):
         if address:
@@ -66,20 +69,7 @@ def public_routes(model: dict[str, Any], release: Release) -> dict[str, Any]:
     return {
         "http": {
             "routers": routers,
-            "services": page
-            | {
-                f"{prefix}-{name}": {
-                    "loadBalancer": {
-                        "servers": [
-                            {"url": f"http://{address}:{service['port']}"}
-                            for address in addresses[name]
-                        ],
-                        "serversTransport": transport,
-                        **_traefik_health(model, service),
-                    }
-                }
-                for name, service in sorted(routed.items())
-            },
+            "services": page | _services(model, prefix, addresses, transport),
             "middlewares": middlewares(model, release.id, users, used),
             "serversTransports": {
                 transport: {
@@ -92,6 +82,35 @@ def public_routes(model: dict[str, Any], release: Release) -> dict[str, Any]:
             },
         }
     }
+
+
+def _services(
+    model: dict[str, Any], prefix: str, addresses: dict[str, list[str]], transport: str
+) -> dict[str, Any]:
+    """Lead to the replicas that are well; to all of them where none is.
+
+    An overloaded server fails its health checks as well, and visitors who wait are better served
+    than those whom Traefik turns away by 503 because it knows nobody to ask.
+    """
+    found: dict[str, Any] = {}
+    for name, service in sorted(services_of(model).items()):
+        if not service["port"]:
+            continue
+        balancer = {
+            "servers": [
+                {"url": f"http://{address}:{service['port']}"} for address in addresses[name]
+            ],
+            "serversTransport": transport,
+        }
+        own = f"{prefix}-{name}"
+        if health := _traefik_health(model, service):
+            healthy, everyone = f"{own}{HEALTHY_SUFFIX}", f"{own}{ANY_SUFFIX}"
+            found[own] = {"failover": {"service": healthy, "fallback": everyone}}
+            found[healthy] = {"loadBalancer": balancer | health}
+            found[everyone] = {"loadBalancer": balancer}
+        else:
+            found[own] = {"loadBalancer": balancer}
+    return found
 
 
 def _routers(model: dict[str, Any], prefix: str) -> dict[str, Any]:
@@ -159,6 +178,9 @@ def private_routes(public: dict[str, Any], release_id: str) -> dict[str, Any]:
     }
     used = {name for router in twins.values() for name in router["middlewares"]}
     reached = {router["service"] for router in twins.values()}
+    reached |= {
+        name for one in reached for name in http["services"][one].get("failover", {}).values()
+    }
     return renamed(
         {
             "http": {
@@ -183,7 +205,9 @@ def renamed(routes: dict[str, Any], suffix: str, *, kinds: tuple[str, ...]) -> d
     def new(kind: str, name: str) -> str:
         return f"{name}{suffix}" if kind in kinds else name
 
-    def balancer(service: dict[str, Any]) -> dict[str, Any]:
+    def leading(service: dict[str, Any]) -> dict[str, Any]:
+        if failover := service.get("failover"):
+            return {"failover": {role: new("services", name) for role, name in failover.items()}}
         transport = new("serversTransports", service["loadBalancer"]["serversTransport"])
         return {"loadBalancer": {**service["loadBalancer"], "serversTransport": transport}}
 
@@ -198,7 +222,7 @@ def renamed(routes: dict[str, Any], suffix: str, *, kinds: tuple[str, ...]) -> d
                 for name, router in http["routers"].items()
             },
             "services": {
-                new("services", name): balancer(service)
+                new("services", name): leading(service)
                 for name, service in http["services"].items()
             },
             **{

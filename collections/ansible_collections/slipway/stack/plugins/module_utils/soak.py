@@ -177,14 +177,14 @@ class Watch:
                 yield from self._times(service, minus(figure, earlier), span)
 
     def _servers(self, service: str, figures: ServiceFigures) -> Iterator[str]:
-        """Find replicas that Traefik sends nobody to; with none left it counts no request."""
+        """Find replicas that have been unwell for too long."""
         down = sorted(url for url, up in figures.servers.items() if not up)
         for url in [*self._sick]:
             if figures.servers.get(url):
                 del self._sick[url]
         for url in down:
             begun = self._sick.setdefault(url, self.clock.now())
-            if len(down) == len(figures.servers) or self.clock.now() - begun >= SICK_SECONDS:
+            if self.clock.now() - begun >= SICK_SECONDS:
                 yield (
                     f"{service}: {len(down)} of {len(figures.servers)} replicas fail Traefik's "
                     f"health check ({', '.join(down)}; stack_services.{service}.health)."
