@@ -9,9 +9,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ansible_collections.slipway.stack.plugins.module_utils.notice import tell
+from ansible_collections.slipway.stack.plugins.module_utils.outcome import (
+    FAILED,
+    OVERTAKEN,
+    Outcome,
+)
 
 from pipeline import application, checks, gate, github, images, smoke, team
-from pipeline.deploy import FAILED, OVERTAKEN, Outcome, deploy, read_digests
+from pipeline.deploy import deploy, read_digests
 from pipeline.shell import PipelineError, say, setting
 from pipeline.summary import summary
 

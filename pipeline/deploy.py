@@ -9,31 +9,22 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from ansible_collections.slipway.stack.plugins.module_utils.outcome import (
+    FAILED,
+    OVERTAKEN,
+    Outcome,
+)
 
 from pipeline.images import DIGEST, VERSION
 from pipeline.shell import PipelineError, setting
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9_-]*")
-DEPLOYED, UNCHANGED, OVERTAKEN, FAILED = "deployed", "unchanged", "overtaken", "failed"
 # Another run may roll and soak before it is this one's turn.
 LOCK_WAIT = "1800"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a deploy ended, as the callback slipway.stack.outcome writes it down."""
-
-    result: str = FAILED
-    message: str = ""
-    host: str = ""
-    stack: str = ""
-    domain: str = ""
-    release: str = ""
-    report: dict[str, Any] | None = field(default=None)
 
 
 def deploy(environment: str, version: str, digests: Mapping[str, str]) -> Outcome:
@@ -59,7 +50,9 @@ def deploy(environment: str, version: str, digests: Mapping[str, str]) -> Outcom
         found = read_outcome(outcome)
     if ended.returncode == 0 or found.result in {OVERTAKEN, FAILED}:
         return found
-    return Outcome(message=f"ansible-playbook ended with code {ended.returncode}: see its output.")
+    return Outcome(
+        FAILED, message=f"ansible-playbook ended with code {ended.returncode}: see its output."
+    )
 
 
 def inventory_of(environment: str) -> str:
@@ -150,5 +143,5 @@ def read_outcome(path: Path) -> Outcome:
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError):
-        return Outcome(message="ansible-playbook did not get to its end: see its output.")
+        return Outcome(FAILED, message="ansible-playbook did not get to its end: see its output.")
     return Outcome(**(found | {"result": found["result"] or FAILED}))

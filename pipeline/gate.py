@@ -18,7 +18,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
-from pipeline.deploy import Outcome, child_environment, ssh_options
+from ansible_collections.slipway.stack.plugins.module_utils.outcome import FAILED, Outcome
+
+from pipeline.deploy import child_environment, ssh_options
 from pipeline.images import DIGEST, VERSION
 from pipeline.shell import PipelineError
 
@@ -46,7 +48,7 @@ def ask(destination: str, environment: str, version: str, digests: Mapping[str, 
         "digests": dict(digests),
         "run": {name: os.environ[name] for name in RUN if os.environ.get(name)},
     }
-    found = Outcome(message="The gate did not say how the deploy ended: see its output.")
+    found = Outcome(FAILED, message="The gate did not say how the deploy ended: see its output.")
     with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
         command = ["ssh", "-T", *ssh_options(Path(folder)), "--", destination, "deploy"]
         with subprocess.Popen(

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from pipeline.deploy import DEPLOYED, FAILED, OVERTAKEN, UNCHANGED, Outcome
+from ansible_collections.slipway.stack.plugins.module_utils.outcome import (
+    DEPLOYED,
+    FAILED,
+    OVERTAKEN,
+    UNCHANGED,
+    Outcome,
+)
 
 TITLES = {
     DEPLOYED: "🟢 {where}: deployed",

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from ansible_collections.slipway.stack.plugins.module_utils.outcome import Outcome
 from pipeline import __main__ as pipeline
 from pipeline import deploy
-from pipeline.deploy import Outcome
 from pipeline.shell import PipelineError
 
 from tests.unit.pipeline.programs import Programs
@@ -154,5 +154,5 @@ def test_an_environment_that_is_not_there_is_refused(
 
 def test_an_outcome_that_never_came_is_a_failure(tmp_path: Path) -> None:
     assert deploy.read_outcome(tmp_path / "none") == Outcome(
-        message="ansible-playbook did not get to its end: see its output."
+        "failed", message="ansible-playbook did not get to its end: see its output."
     )

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from ansible_collections.slipway.stack.plugins.module_utils.outcome import Outcome
 from pipeline import gate
-from pipeline.deploy import Outcome
 
 from tests.unit.pipeline.programs import Programs
 

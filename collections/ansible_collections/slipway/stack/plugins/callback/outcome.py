@@ -21,37 +21,22 @@ author: Slipway
 """
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.slipway.stack.plugins.module_utils.notice import rolled, tell
+from ansible_collections.slipway.stack.plugins.module_utils.outcome import (
+    DEPLOYED,
+    FAILED,
+    OVERTAKEN,
+    UNCHANGED,
+    Outcome,
+)
 
 PLANS = frozenset({"slipway.stack.release_plan", "slipway.stack.rollback_plan"})
 ROLL = "slipway.stack.release_roll"
-# One a line: ansible-doc cannot read a tuple of them.
-DEPLOYED = "deployed"
-UNCHANGED = "unchanged"
-OVERTAKEN = "overtaken"
-FAILED = "failed"
-
-
-@dataclass
-class Outcome:
-    """How a run ended.
-
-    `result` is one of the words above, or empty where no stack was planned; `report` has the fields
-    of `record.Report`; `message` says why it failed; `serving` is what the plan found.
-    """
-
-    result: str = ""
-    message: str = ""
-    host: str = ""
-    stack: str = ""
-    domain: str = ""
-    release: str = ""
-    report: dict[str, Any] | None = None
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
