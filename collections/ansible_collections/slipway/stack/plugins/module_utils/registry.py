@@ -87,15 +87,15 @@ def resolve_images(
     readers = {reference: name for name, reference in reversed(references.items())}
     with ThreadPoolExecutor(LOOKUPS) as pool:
         asked = {one: pool.submit(engine.resolve, one, platform) for one in sorted(readers)}
-    digests, problems = {}, []
+    found, problems = {}, []
     for reference, answer in asked.items():
         try:
-            digests[reference] = answer.result()
+            found[reference] = answer.result()
         except EngineError as error:
             problems.append(problem(readers[reference], reference, version, str(error)))
     if problems:
         raise ImagesUnavailable(problems)
-    return {name: digests[reference] for name, reference in references.items()}
+    return {name: found[reference] for name, reference in references.items()}
 
 
 def pinned_reference(image: str, version: str, digests: Mapping[str, str]) -> str:

@@ -39,7 +39,7 @@ ROUTES_HEADER = "# slipway release: "
 PROBE_SUFFIX = "-probe"
 LARGE_SUFFIX = "-large"
 # What a service leads to where Traefik asks for health: the replicas that are well, or else all of
-# them. No name of ours has an underscore before.
+# them. Names of stacks and services have no underscore.
 HEALTHY_SUFFIX = "_healthy"
 ANY_SUFFIX = "_any"
 # Stands for the token wherever people and fingerprints see the routes.
