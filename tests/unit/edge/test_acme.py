@@ -5,7 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import os
+import socket
+import ssl
 import stat
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,10 +24,12 @@ from ansible_collections.slipway.stack.plugins.module_utils.acme import (
     domains,
     life,
     read_store,
+    shown,
     verdict,
     warnings,
 )
-from bench.ca import make_authority
+from bench.ca import make_authority, make_leaf, write_pair
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -219,6 +228,53 @@ def test_what_visitors_are_shown_is_judged_name_by_name(monkeypatch: pytest.Monk
 
 def test_names_come_from_the_routers_and_no_trial_s(tmp_path: Path) -> None:
     (tmp_path / "shop.yml").write_text("Host(`b.example.com`) || Host(`a.example.com`)")
-    (tmp_path / "wild.yml").write_text("Host(`*.example.com`)")
+    (tmp_path / "api.yml").write_text(
+        "(Host(`example.com`) || Host(`*.example.com`)) && Method(`X`)"
+    )
+    (tmp_path / "theirs.yml").write_text("Host(`*`)")
     (tmp_path / "shop.next.yml").write_text("Host(`tried.example.com`)")
-    assert domains(tmp_path) == ["a.example.com", "b.example.com"]
+    found = ["*.example.com", "a.example.com", "b.example.com", "example.com"]
+    assert domains(tmp_path) == found
+
+
+@pytest.fixture
+def traefik(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str | None]]:
+    """Have somebody answer TLS; return the names that were asked for."""
+    authority, key = make_authority(NOW)
+    leaf, leaf_key = make_leaf(authority, key, ["*.example.com"], datetime.now(UTC))
+    asked: list[str | None] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile(suffix=".crt") as file:
+        write_pair(leaf, leaf_key, Path(file.name))
+        context.load_cert_chain(file.name, Path(file.name).with_suffix(".key"))
+        Path(file.name).with_suffix(".key").unlink()
+    context.sni_callback = lambda _line, name, _context: asked.append(name)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(acme, "HTTPS", server.getsockname()[1])
+
+        def answer() -> None:
+            with suppress(OSError), context.wrap_socket(server.accept()[0], server_side=True):
+                pass
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield asked
+    thread.join(10)
+
+
+def test_a_wildcard_is_asked_for_by_a_name_that_it_covers(traefik: list[str | None]) -> None:
+    certificate = x509.load_der_x509_certificate(shown("*.example.com"))
+    assert traefik == ["slipway-wildcard.example.com"]
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["*.example.com"]
+
+
+def test_traefik_that_has_not_read_a_wildcard_is_restarted(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard.store.write_text(store("*.example.com"))
+    commands: list[list[str]] = []
+    monkeypatch.setattr(acme, "shown", lambda *_: acme.DEFAULT_CERTIFICATE)
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: commands.append(command))
+    assert "was restarted" in acme.renew(guard)
+    assert commands == [["docker", "restart", "traefik-a"]]

@@ -33,6 +33,8 @@ ANSWER_SECONDS = 5
 START_SECONDS = 40
 # What Traefik shows where it has no certificate for a name; each instance makes its own.
 DEFAULT_CERTIFICATE = b"TRAEFIK DEFAULT CERT"
+# Stands for whatever a wildcard is for; nobody has a name like that.
+ANY_LABEL = "slipway-wildcard"
 # A third of 90 days; certificates that live shorter are warned of at a third of their life.
 WARN_DAYS = 21
 WARN_SHARE = 1 / 3
@@ -148,25 +150,28 @@ def write(path: Path, text: str, *, owner: int) -> None:
 
 
 def domains(dynamic: Path) -> list[str]:
-    """List the names that the routers in Traefik's dynamic files answer to."""
+    """List the names, wildcards too, that the routers in Traefik's dynamic files are for."""
     found = {
         name
         for path in sorted(dynamic.glob("*.yml"))
         if not path.name.endswith(".next.yml")
-        for name in re.findall(r"Host\(`([^`*]+)`\)", path.read_text())
+        for name in re.findall(r"Host\(`((?:\*\.)?[^`*]+)`\)", path.read_text())
     }
     return sorted(found)
 
 
 def shown(name: str, address: str = LOCALHOST, timeout: float = ANSWER_SECONDS) -> bytes:
-    """Return the certificate that a visitor of a name is shown, as DER; empty without an answer."""
+    """Return the certificate that a visitor of a name is shown, as DER; empty without an answer.
+
+    For a wildcard somebody asks for a name that it covers and no other certificate does.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # whoever signed it, it is shown
     try:
         with (
             socket.create_connection((address, HTTPS), timeout) as bare,
-            context.wrap_socket(bare, server_hostname=name) as line,
+            context.wrap_socket(bare, server_hostname=name.replace("*", ANY_LABEL)) as line,
         ):
             return line.getpeercert(binary_form=True) or b""
     except OSError:
@@ -233,7 +238,7 @@ def renew(guard: Guard) -> str:
     """Restart Traefik if it started with a broken store: it reads the store only then."""
     held = {name for one in read_store(guard.store.read_text()) for name in one.names}
     bound = time.monotonic() + START_SECONDS
-    for name in sorted(one for one in held if "*" not in one):
+    for name in sorted(held):
         while not (certificate := shown(name)) and time.monotonic() < bound:
             time.sleep(1)
         if DEFAULT_CERTIFICATE in certificate:
