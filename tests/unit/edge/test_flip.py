@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.slipway.stack.plugins.module_utils import door, flip
+from ansible_collections.slipway.stack.plugins.module_utils.acme import (
+    DEFAULT_CERTIFICATE,
+    LOCALHOST,
+)
 from ansible_collections.slipway.stack.plugins.module_utils.release import ReleaseError
+from ansible_collections.slipway.stack.plugins.module_utils.slots import Wanted
 
 from tests.unit.edge.host import A, B, Host, KilledError, wanted
 
@@ -218,6 +223,61 @@ def test_what_is_issued_while_the_new_slot_starts_is_not_lost(
     with pytest.raises(ReleaseError, match=r"(?s)was issued while.*Slot a serves as before"):
         host.flip(ACME)
     assert_alone(host, "a")
+
+
+def shows(monkeypatch: pytest.MonkeyPatch, here: bytes, there: bytes) -> None:
+    """Have slot a show one certificate, slot b and then the door another."""
+    found = {A: here, B: there}
+
+    def certificates(address: str, _: object) -> dict[str, bytes]:
+        return {"x.example.com": found[door.active_address() if address == LOCALHOST else address]}
+
+    monkeypatch.setattr(flip, "certificates", certificates)
+    monkeypatch.setattr(flip, "domains", lambda _: ["x.example.com"])
+
+
+def test_whoever_leaves_a_ca_takes_the_store_away_and_begins_anew(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shows(monkeypatch, b"of the one CA", DEFAULT_CERTIFICATE)
+    host.flip(ACME)
+    assert_alone(host, "b")
+
+
+@pytest.mark.parametrize(
+    ("target", "issued", "there"),
+    [
+        (ACME, "issued", DEFAULT_CERTIFICATE),
+        (ACME, "", b"of another CA"),
+        (OTHER, "", DEFAULT_CERTIFICATE),
+    ],
+)
+def test_a_certificate_that_was_issued_is_not_lost(
+    host: Host, monkeypatch: pytest.MonkeyPatch, target: Wanted, issued: str, there: bytes
+) -> None:
+    store(host, "b")
+    if issued:
+        store(host, "a").write_text(issued)
+    shows(monkeypatch, b"of the one CA", there)
+    with pytest.raises(ReleaseError, match=r"another certificate than slot a, for x\.example\.com"):
+        host.flip(target)
+    assert_alone(host, "a")
+
+
+def test_the_door_is_asked_for_what_the_new_slot_shows_by_now(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issued = iter([b"issued"] * 9)
+    shown = {A: DEFAULT_CERTIFICATE, B: DEFAULT_CERTIFICATE}
+
+    def certificates(address: str, _: object) -> dict[str, bytes]:
+        if door.active_address() == B:
+            shown[B] = next(issued)
+        return {"x.example.com": shown[B if address == LOCALHOST else address]}
+
+    monkeypatch.setattr(flip, "certificates", certificates)
+    host.flip(ACME)
+    assert_alone(host, "b")
 
 
 def test_without_a_ca_a_flip_touches_no_dynamic_file(host: Host) -> None:
