@@ -275,6 +275,17 @@ def test_a_ca_is_asked_for_every_name_that_the_routes_answer(environment: str) -
 
 
 @both
+def test_a_slot_that_is_not_active_begins_and_goes_on_with_nothing_outside(
+    environment: str,
+) -> None:
+    rules = [line.strip() for line in rendered(environment).door.splitlines()]
+    idle = next(line for line in rules if "ip saddr $slots ip saddr != $door" in line)
+    assert idle.endswith("ct direction original drop")
+    assert rules.index(idle) < rules.index("ct state established,related accept")
+    assert rules.index(idle) < rules.index('oifname != "slw-*" accept')
+
+
+@both
 def test_the_filter_lets_traefik_alone_ask_for_the_page_where_the_routes_lead(
     environment: str,
 ) -> None:
