@@ -94,6 +94,8 @@ def main() -> None:
         "filter": provision.file(
             "network", "filter.nft.j2", __network_sshd={"stdout": "port 22\nport 2222\n"}
         ),
+        "static": provision.file("traefik", "traefik.yml.j2", **options["host"]),
+        "api": provision.file("traefik", "api.yml.j2", **options["host"]),
         "certificate": provision.file("traefik", "certificate.yml.j2", **options["host"]),
         "secrets": deploy.value("__stack_secrets"),
         "variables": {

@@ -22,11 +22,21 @@ VERSION = "1.4.1"
 FILLED = {
     "vault_django_secret_key": "a-key-with-a-$-in-it",
     "vault_postgres_password": "a-password",
+    "vault_dns_token": "a-token-of-a-provider",
     "vault_team_password_hash": "$2y$05$abcdefghijklmnopqrstuuO0LZ0cq0Dd5xS8GkQ0bY5lXl1mJ3n5i",
     "host_deploy_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFILLED somebody"],
 }
 # For what belongs to the host, so that all of its rules are there.
-HOST = {"traefik_acme_challenge": "http", "edge_cdn": "cloudflare", "edge_cdn_only": True}
+HOST = {
+    "traefik_acme_challenge": "dns",
+    "traefik_acme_dns_provider": "cloudflare",
+    "traefik_acme_dns_environment": {"CF_DNS_API_TOKEN": FILLED["vault_dns_token"]},
+    "traefik_acme_dns_resolvers": ["1.1.1.1:53"],
+    "traefik_acme_dns_delay": 10,
+    "traefik_acme_domains": [{"main": "yourdomain.org", "sans": ["*.yourdomain.org"]}],
+    "edge_cdn": "cloudflare",
+    "edge_cdn_only": True,
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,8 @@ class Rendered:
     data: str
     door: str
     filter: str
+    static: str
+    api: str
     certificate: str
     secrets: str
     variables: dict[str, dict[str, Any]]

@@ -95,7 +95,7 @@ def test_the_routes_name_the_release_where_the_host_looks_for_it(
 
 
 @both
-@pytest.mark.parametrize("kind", ["compose", "routes", "data"])
+@pytest.mark.parametrize("kind", ["compose", "routes", "data", "static", "api"])
 def test_no_file_that_others_may_read_holds_a_secret(environment: str, kind: str) -> None:
     text = getattr(rendered(environment), kind).replace("$$", "$")
     assert not [value for value in FILLED.values() if isinstance(value, str) and value in text]
@@ -272,6 +272,29 @@ def test_a_ca_is_asked_for_every_name_that_the_routes_answer(environment: str) -
     asked = set(HOSTS.findall(request["rule"]))
     assert asked == set(HOSTS.findall(files.routes))
     assert files.model["domain"] in asked
+
+
+@both
+def test_a_ca_is_asked_for_the_host_s_certificates_alike_whichever_stack_is_provisioned(
+    environment: str,
+) -> None:
+    routers = yaml.safe_load(rendered(environment).api)["http"]["routers"]
+    rule = routers["slipway-certificate-1"]["rule"]
+    assert HOSTS.findall(rule) == ["yourdomain.org", "*.yourdomain.org"]
+    assert rendered("production").api == rendered("staging").api
+
+
+@both
+def test_traefik_is_told_the_challenge_s_provider_and_how_to_look_for_the_record(
+    environment: str,
+) -> None:
+    resolver = yaml.safe_load(rendered(environment).static)["certificatesResolvers"]["acme"]["acme"]
+    assert not {"httpChallenge", "tlsChallenge"} & set(resolver)
+    assert resolver["dnsChallenge"] == {
+        "provider": "cloudflare",
+        "resolvers": ["1.1.1.1:53"],
+        "propagation": {"delayBeforeChecks": "10s"},
+    }
 
 
 @both

@@ -280,6 +280,23 @@ def test_the_door_is_asked_for_what_the_new_slot_shows_by_now(
     assert_alone(host, "b")
 
 
+def test_credentials_of_before_are_gone_when_the_flip_has_ended(host: Host) -> None:
+    for name in ("before", "now"):
+        (host.root / "traefik/credentials" / name).mkdir(parents=True)
+    host.flip(wanted(static="b", credentials="now"))
+    assert [one.name for one in (host.root / "traefik/credentials").iterdir()] == ["now"]
+
+
+def test_credentials_of_the_slot_that_serves_stay_when_a_flip_fails(host: Host) -> None:
+    host.flip(wanted(credentials="before"))
+    for name in ("before", "now"):
+        (host.root / "traefik/credentials" / name).mkdir(parents=True)
+    host.bad = "yes"
+    with pytest.raises(ReleaseError):
+        host.flip(wanted(credentials="now"))
+    assert (host.root / "traefik/credentials/before").exists()
+
+
 def test_without_a_ca_a_flip_touches_no_dynamic_file(host: Host) -> None:
     host.flip(OTHER)
     assert list((host.root / "traefik/dynamic").iterdir()) == []

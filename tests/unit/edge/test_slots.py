@@ -48,6 +48,17 @@ def test_a_slot_has_a_place_for_a_file_on_its_read_only_root_whatever_else_it_is
     assert environment == {"TMPDIR": "/dev/shm", "A": "b$$c"}  # noqa: S108 - the container's own
 
 
+def test_a_slot_has_its_credentials_as_files_that_it_cannot_change() -> None:
+    (mount,) = [
+        one
+        for one in definition(credentials="0123456789abcdef")["volumes"]
+        if one["target"] == "/run/credentials"
+    ]
+    assert mount["source"] == "/srv/slipway/traefik/credentials/0123456789abcdef"
+    assert mount["read_only"]
+    assert not [one for one in definition()["volumes"] if "credentials" in one["source"]]
+
+
 def test_a_slot_does_not_come_back_at_boot_before_it_serves() -> None:
     assert definition()["restart"] == "no"
 
@@ -58,7 +69,15 @@ def test_an_image_s_name_is_no_template_of_compose() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"image": "traefik:v3.8"}, {"memory": "1g"}, {"cpus": 2.0}, {"grace": 5}, {"static": "b"}],
+    [
+        {"image": "traefik:v3.8"},
+        {"memory": "1g"},
+        {"cpus": 2.0},
+        {"grace": 5},
+        {"static": "b"},
+        {"environment": {"A": "b"}},
+        {"credentials": "0123456789abcdef"},
+    ],
 )
 def test_everything_that_is_wanted_is_in_the_fingerprint(change: dict[str, Any]) -> None:
     assert wanted(**change).fingerprint != wanted().fingerprint

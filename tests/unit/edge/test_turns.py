@@ -107,6 +107,62 @@ def test_what_differs_is_shown_and_started(host: Host, started: list[JobDirector
     assert FlipJob.from_mapping(place.content()) == job(host, static="b")
 
 
+def given(host: Host) -> dict[str, Any]:
+    """Return what the role passes to the module."""
+    return {
+        "host_directory": str(host.root),
+        "subnet": SUBNET,
+        "image": "traefik:v3.7.15",
+        "memory": "512m",
+        "cpus": 1.0,
+        "grace": 30,
+        "static": "a",
+        "acme": True,
+        "environment": {"A": "b"},
+        "drain_timeout": 60,
+        "probe_rate": 0,
+        "lock_wait": 0,
+        "who": "ada",
+        "run": "",
+    }
+
+
+def test_credentials_change_what_is_wanted_and_show_up_nowhere(
+    host: Host, started: list[JobDirectory]
+) -> None:
+    (host.root / "key").write_bytes(b"of the host")
+    secret = {"CF_DNS_API_TOKEN": "correct-horse"}
+    one, other = (
+        traefik_slot.job_of(given(host), values)
+        for values in (secret, {"CF_DNS_API_TOKEN": "battery-staple"})
+    )
+    assert one.wanted.fingerprint != other.wanted.fingerprint
+    assert one.wanted.environment == {
+        "A": "b",
+        "CF_DNS_API_TOKEN_FILE": "/run/credentials/CF_DNS_API_TOKEN",
+    }
+    answer = traefik_slot.done(one, host)
+    shown = answer["diff"]["after"]
+    assert "# environment: CF_DNS_API_TOKEN_FILE=/run/credentials/CF_DNS_API_TOKEN\n" in shown
+    assert f"# credentials: {one.wanted.credentials}\n" in shown
+    (place,) = started
+    assert "correct-horse" not in str(answer) + (place.path / "job.json").read_text()
+
+
+def test_a_check_of_a_host_that_has_no_key_yet_needs_none(host: Host) -> None:
+    door.RECORD.unlink()
+    job = traefik_slot.job_of(given(host), {"CF_DNS_API_TOKEN": "correct-horse"})
+    assert traefik_slot.checked(job, host)["changed"]
+
+
+def test_credentials_that_a_killed_flip_left_are_gone_with_the_next_provisioning(
+    host: Host,
+) -> None:
+    (host.root / "traefik/credentials/left").mkdir(parents=True)
+    assert traefik_slot.done(job(host), host) == {"changed": False}
+    assert list((host.root / "traefik/credentials").iterdir()) == []
+
+
 def test_a_flip_that_is_under_way_is_followed_first(
     host: Host, started: list[JobDirectory], monkeypatch: pytest.MonkeyPatch
 ) -> None:

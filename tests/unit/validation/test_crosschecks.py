@@ -140,8 +140,29 @@ def without(name: str, field: str) -> Change:
         (variables(edge_cdn=""), "edge_cdn_only", "edge_cdn names nobody"),
         (variables(edge_cdn=[]), "edge_cdn_only", "edge_cdn names nobody"),
         (variables(edge_cdn=["2001:db8::/32"]), "edge_cdn_only", "no IPv4 network"),
-        (variables(traefik_acme_challenge="tls"), "traefik_acme_challenge",
-         "TLS ends at the CDN"),
+        (both(variables(traefik_acme_challenge="tls"), variables(traefik_acme_domains=[])),
+         "traefik_acme_challenge", "TLS ends at the CDN"),
+        (variables(traefik_acme_email=""), "traefik_acme_email", "somebody reads"),
+        (variables(traefik_acme_server="https://ca.example.com/dir"), "traefik_acme_staging",
+         "names another CA"),
+        (variables(traefik_acme_dns_provider=""), "traefik_acme_dns_provider", "is missing"),
+        (variables(traefik_acme_dns_provider="manual"), "traefik_acme_dns_provider", "a person"),
+        (variables(traefik_acme_dns_environment={}), "traefik_acme_dns_environment", "is empty"),
+        (variables(traefik_acme_dns_environment={"A": "x", "A_FILE": "y"}),
+         "traefik_acme_dns_environment.A_FILE", "is the same variable as A"),
+        (variables(traefik_acme_challenge="http"), "traefik_acme_domains[0].sans[0]",
+         "gives by traefik_acme_challenge http. Set traefik_acme_challenge to dns"),
+        (both(variables(traefik_acme_challenge="http"),
+              variables(traefik_acme_domains=[{"main": "*.example.com"}])),
+         "traefik_acme_domains[0].main", "is a wildcard"),
+        (variables(traefik_acme_challenge=""), "traefik_acme_domains",
+         "traefik_acme_challenge is empty"),
+        (variables(traefik_acme_domains=[{"main": "*.example.com", "sans": ["a.example.com"]}]),
+         "traefik_acme_domains[0].sans[0]", "a.example.com is covered by *.example.com"),
+        (variables(traefik_acme_domains=[{"main": "a.example.com"}, {"main": "a.example.com"}]),
+         "traefik_acme_domains[1].main", "in another certificate too"),
+        (variables(traefik_acme_domains=[{"main": "a.example.com", "sans": ["b.example.com"] * 2}]),
+         "traefik_acme_domains[0].sans[1]", "in the list twice"),
         (variables(edge_cdn="cloudflair"), "edge_cdn", "is not a CDN that is known by name"),
         (variables(stack_staff_addresses=["192.0.2.0/24", "2001:db8::/32"]),
          "stack_staff_addresses[1]", "stack_staff_token"),
@@ -197,6 +218,40 @@ def test_on_domains_of_its_own_a_service_answers_what_another_does_elsewhere() -
 def test_assets_may_be_mounted_for_writing_by_a_running_service() -> None:
     assert not refusals(service(volumes={"static": "/srv/static"}))
     assert not refusals(lambda values: values["stack_volumes"]["static"].pop("from"))
+
+
+@pytest.mark.parametrize(
+    "domains",
+    [
+        [{"main": "example.com"}, {"main": "*.example.com"}, {"main": "*.a.example.com"}],
+        [{"main": "a.b.example.com", "sans": ["*.example.com"]}],
+    ],
+)
+def test_a_wildcard_covers_one_label_and_not_its_own_parent(domains: Any) -> None:
+    assert not refusals(variables(traefik_acme_domains=domains))
+
+
+@pytest.mark.parametrize("challenge", ["http", "dns"])
+def test_a_certificate_for_several_stacks_needs_no_wildcard(challenge: str) -> None:
+    domains = variables(traefik_acme_domains=[{"main": "a.example.com", "sans": ["b.example.com"]}])
+    assert not refusals(both(domains, variables(traefik_acme_challenge=challenge)))
+
+
+def test_a_provider_is_wanted_for_its_own_challenge_alone() -> None:
+    nobody = variables(traefik_acme_dns_provider="", traefik_acme_dns_environment={})
+    http = variables(traefik_acme_challenge="http", traefik_acme_domains=[])
+    assert not refusals(both(nobody, http))
+
+
+def test_a_wrong_credential_is_refused_without_its_value() -> None:
+    def given(**environment: Any) -> Change:
+        return variables(traefik_acme_dns_environment=environment)
+
+    assert set(refusals(given(CF_DNS_API_TOKEN="change-me"))) == {
+        "traefik_acme_dns_environment.CF_DNS_API_TOKEN"
+    }
+    (found,) = refusals(given(CF_TOKEN=["of-a-kind"])).values()
+    assert "of-a-kind" not in found
 
 
 @pytest.mark.parametrize("cdn", ["cloudflare", ["192.0.2.7"]])

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+from ansible_collections.slipway.stack.plugins.module_utils.acme_checks import ACME_CHECKS
 from ansible_collections.slipway.stack.plugins.module_utils.edge_checks import EDGE_CHECKS
 from ansible_collections.slipway.stack.plugins.module_utils.problems import Problem, Values, near
 from ansible_collections.slipway.stack.plugins.module_utils.recognisers import (
@@ -127,29 +128,6 @@ def _certificate_pair(certificate: str, key: str) -> Iterator[Problem]:
         yield Problem("traefik_certificate_key", "does not belong to traefik_certificate", cure)
 
 
-def _authority(values: Values) -> Iterator[Problem]:
-    """Want an account's address for a CA, one CA, and a challenge that reaches the host."""
-    sound = values.sound
-    if sound.get("traefik_acme_challenge") == "tls" and sound.get("edge_cdn"):
-        yield Problem(
-            "traefik_acme_challenge",
-            "is tls, and TLS ends at the CDN that edge_cdn names",
-            "Set it to http, or give the stack a traefik_certificate of its own.",
-        )
-    if sound.get("traefik_acme_challenge") and sound.get("traefik_acme_email") == "":
-        yield Problem(
-            "traefik_acme_email",
-            "is missing, and traefik_acme_challenge is set",
-            "Give an address that somebody reads, or leave traefik_acme_challenge empty.",
-        )
-    if sound.get("traefik_acme_server") and sound.get("traefik_acme_staging") is True:
-        yield Problem(
-            "traefik_acme_staging",
-            "is true, and traefik_acme_server names another CA",
-            "Set one of the two: the staging switch is Let's Encrypt's.",
-        )
-
-
 def _digests(values: Values) -> Iterator[Problem]:
     """Want a digest for each image whose version is open, where any is given."""
     digests = values.mapping("stack_digests")
@@ -184,13 +162,13 @@ def _verify_keys(values: Values) -> Iterator[Problem]:
 CROSS_CHECKS = (
     *SERVICE_CHECKS,
     *EDGE_CHECKS,
+    *ACME_CHECKS,
     _aliases,
     _canary,
     _subnets,
     _root_login,
     _database_password,
     _certificate,
-    _authority,
     _digests,
     _verify_keys,
 )

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.slipway.stack.plugins.module_utils import door
+from ansible_collections.slipway.stack.plugins.module_utils import credentials, door
 from ansible_collections.slipway.stack.plugins.module_utils.acme import (
     DEFAULT_CERTIFICATE,
     LOCALHOST,
@@ -159,6 +159,7 @@ class Flip:
                 self._drain()
             with self._phase("stop"):
                 self._remove(self.slots.others)
+                credentials.keep_only(self.directory.root, self.job.wanted.credentials)
         counted = [one.figures() for one in probers]
         self.report.probe = summed(counted)
         self.report.lost = [loss for figure in counted for loss in figure.losses]

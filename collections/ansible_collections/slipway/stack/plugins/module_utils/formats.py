@@ -13,6 +13,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.recognisers import (
     is_absolute,
     is_addresses,
     is_cdn,
+    is_certificate_domain,
     is_domain,
     is_header_value,
     is_host,
@@ -20,6 +21,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.recognisers import (
     is_line,
     is_memory,
     is_mount,
+    is_name_server,
     is_network,
     is_path_prefix,
     is_pem,
@@ -126,6 +128,23 @@ DOMAIN = Format(
     "Write a host name in lower case with at least one dot, without scheme, port or path, such as"
     " www.example.com.",
     longest=253,
+)
+CERTIFICATE_DOMAIN = Format(
+    "a domain or a wildcard",
+    is_certificate_domain,
+    "Write a host name in lower case with at least one dot, or *. and such a name, in quotes:"
+    ' "*.example.com".',
+    longest=253,
+)
+NAME_SERVER = Format(
+    "a name server",
+    is_name_server,
+    "Write its IPv4 address or host name, with a port if it is not 53, such as 1.1.1.1:53.",
+)
+DNS_PROVIDER = Format(
+    "a DNS provider's code",
+    matches(r"[a-z0-9][a-z0-9-]{0,62}"),
+    "Write it as Traefik's list of providers does, such as cloudflare, route53 or hetzner.",
 )
 IMAGE = Format(
     "an image reference",

@@ -39,6 +39,8 @@ STACK_NAMES_TAKEN = frozenset({"api", "slot"})
 # Containers find the database under this name.
 SERVICE_NAMES_TAKEN = frozenset({"postgres"})
 
+MOST_PORT = 65535
+
 
 def matches(pattern: str) -> Callable[[str], bool]:
     """Accept what a regular expression matches as a whole."""
@@ -72,6 +74,19 @@ def _host_is_address(text: str) -> bool:
 def is_domain(text: str) -> bool:
     """Accept a host name of two labels or more."""
     return "." in text and is_host(text)
+
+
+def is_certificate_domain(text: str) -> bool:
+    """Accept a domain, or a wildcard of all names one label below it."""
+    return is_domain(text.removeprefix("*."))
+
+
+def is_name_server(text: str) -> bool:
+    """Accept a host name or an IPv4 address, with or without a port."""
+    host, colon, port = text.partition(":")
+    if colon and not (matches(r"[1-9][0-9]{0,4}")(port) and int(port) <= MOST_PORT):
+        return False
+    return is_host(host) or (":" not in host and "/" not in host and is_addresses(host))
 
 
 def is_pinned_image(text: str) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.slipway.stack.plugins.module_utils import door
+from ansible_collections.slipway.stack.plugins.module_utils import credentials, door
 from ansible_collections.slipway.stack.plugins.module_utils.addresses import (
     DOOR_NETWORK,
     SLOTS,
@@ -41,7 +41,7 @@ class Wanted:
 
     `memory` is in Docker's words, `cpus` in cores, `grace` the seconds that Traefik itself gives
     to requests in flight when it stops. `acme` tells whether it gets certificates from a CA;
-    `environment` holds no secret.
+    `environment` holds no secret, `credentials` names the directory of those at a DNS provider.
     """
 
     image: str
@@ -51,6 +51,7 @@ class Wanted:
     static: str
     acme: bool = False
     environment: dict[str, str] = field(default_factory=dict)
+    credentials: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -179,6 +180,8 @@ def _container(wanted: Wanted, slot: str, traefik: Path, address: str) -> dict[s
         "/var/log/traefik": (Path(LOG_DIRECTORY), False),
         **({"/var/lib/traefik": (acme_store(traefik, slot).parent, False)} if wanted.acme else {}),
     }
+    if wanted.credentials:
+        mounts[credentials.MOUNT] = (credentials.place(traefik, wanted.credentials), True)
     return {
         "container_name": container_name(slot),
         "image": literal(wanted.image),

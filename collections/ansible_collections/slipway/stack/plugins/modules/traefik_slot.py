@@ -50,6 +50,11 @@ options:
     description: Environment variables of the container. They show in C(docker inspect).
     type: dict
     default: {}
+  credentials:
+    description: What a DNS provider is asked with, names of variables and their values, as JSON in
+      base64. The container gets a file for each.
+    type: str
+    default: ""
   drain_timeout:
     description: The most seconds to wait for connections to an old slot to end.
     type: int
@@ -108,12 +113,18 @@ under_way:
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.stack.plugins.module_utils import door, flip, launch, unit
-from ansible_collections.slipway.stack.plugins.module_utils.definition import literal
+from ansible_collections.slipway.stack.plugins.module_utils import (
+    credentials,
+    door,
+    flip,
+    launch,
+    unit,
+)
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
 from ansible_collections.slipway.stack.plugins.module_utils.job import put_job
 from ansible_collections.slipway.stack.plugins.module_utils.proxy import Proxy
@@ -124,7 +135,10 @@ from ansible_collections.slipway.stack.plugins.module_utils.slots import (
     Wanted,
     container_name,
     look,
+    slot_definition,
 )
+
+FACTS = {"image": "image", "memory": "mem_limit", "cpus": "cpus"}
 
 
 def main() -> None:
@@ -140,6 +154,7 @@ def main() -> None:
             "static": {"type": "str", "required": True},
             "acme": {"type": "bool", "default": False},
             "environment": {"type": "dict", "default": {}},
+            "credentials": {"type": "str", "default": "", "no_log": True},
             "drain_timeout": {"type": "int", "required": True},
             "probe_rate": {"type": "float", "required": True},
             "lock_wait": {"type": "int", "default": 0},
@@ -149,20 +164,43 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
-    job = flip.FlipJob(
+    try:
+        values = credentials.read_credentials(given["credentials"])
+        job = job_of(given, values)
+        if not module.check_mode:
+            credentials.put(job.directory.root, job.wanted.credentials, values)
+        answer = checked(job, Engine()) if module.check_mode else done(job, Engine())
+    except (ReleaseError, OSError, ValueError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**answer)
+
+
+def job_of(given: dict[str, Any], values: dict[str, str]) -> flip.FlipJob:
+    """Say what is to be done; `values` are the credentials, of which it holds no more than names.
+
+    A host that was never provisioned has no key yet: only a check sees it so.
+    """
+    key = Path(given["host_directory"]) / "key"
+    return flip.FlipJob(
         host_directory=given["host_directory"],
         subnet=given["subnet"],
-        wanted=Wanted(**{one.name: given[one.name] for one in fields(Wanted)}),
+        wanted=Wanted(
+            image=given["image"],
+            memory=given["memory"],
+            cpus=given["cpus"],
+            grace=given["grace"],
+            static=given["static"],
+            acme=given["acme"],
+            environment=given["environment"] | credentials.environment(values),
+            credentials=credentials.directory_name(
+                values, key.read_bytes() if door.RECORD.exists() else b""
+            ),
+        ),
         drain_timeout=given["drain_timeout"],
         probe_rate=given["probe_rate"],
         lock_wait=given["lock_wait"],
         actor={"who": given["who"], "run": given["run"]},
     )
-    try:
-        answer = checked(job, Engine()) if module.check_mode else done(job, Engine())
-    except (ReleaseError, OSError, ValueError) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**answer)
 
 
 def checked(job: flip.FlipJob, engine: Engine) -> dict[str, Any]:
@@ -189,6 +227,7 @@ def done(job: flip.FlipJob, engine: Engine) -> dict[str, Any]:
             join = ("network", "connect", "--ip", edge["ipv4_address"], edge["name"])
             engine.run(*join, container_name(slots.active))
         Proxy(slots.address).get("/api/version")
+        credentials.keep_only(job.directory.root, job.wanted.credentials)
         return {"changed": bool(slots.unjoined)}
     unit.drop_old(job.directory)
     place = put_job(job.directory.jobs, asdict(job))
@@ -202,23 +241,29 @@ def done(job: flip.FlipJob, engine: Engine) -> dict[str, Any]:
 
 
 def difference(job: flip.FlipJob, slots: Slots | None) -> dict[str, str]:
-    """Show the static configuration beside the one that serves, and image and limits."""
-    wanted = job.wanted
+    """Show the static configuration beside the one that serves, and what else differs."""
+    root = job.directory.root
     before = ""
     if slots:
         static = job.directory.static(slots.active)
         with suppress(OSError, ValueError, KeyError):
-            found = json.loads((static.parent / "compose.yml").read_text())["services"][SERVICE]
-            before = static.read_text() + facts(found["image"], found["mem_limit"], found["cpus"])
-    return {
-        "before": before,
-        "after": wanted.static + facts(literal(wanted.image), wanted.memory, wanted.cpus),
-    }
+            found = json.loads((static.parent / "compose.yml").read_text())
+            before = static.read_text() + facts(found)
+    wanted = slot_definition(job.wanted, "a", root, job.subnet, [])
+    return {"before": before, "after": job.wanted.static + facts(wanted)}
 
 
-def facts(image: str, memory: str, cpus: float) -> str:
-    """Write what of a container no configuration file says."""
-    return f"# image: {image}\n# memory: {memory}\n# cpus: {cpus:g}\n"
+def facts(definition: dict[str, Any]) -> str:
+    """Write what of a container no configuration file says; of credentials no more than a hash."""
+    container = definition["services"][SERVICE]
+    lines = [f"{name}: {container[key]}" for name, key in FACTS.items()]
+    lines += [f"environment: {name}={value}" for name, value in container["environment"].items()]
+    lines += [
+        f"credentials: {Path(mount['source']).name}"
+        for mount in container["volumes"]
+        if mount["target"] == credentials.MOUNT
+    ]
+    return "".join(f"# {line}\n" for line in lines)
 
 
 if __name__ == "__main__":
