@@ -170,6 +170,8 @@ def without(name: str, field: str) -> Change:
          "3.7.13 or newer"),
         (variables(traefik_image=f"traefik:3.6.19@sha256:{'0' * 64}"), "traefik_image", "3.6.19"),
         (variables(stack_subnet="10.213.0.0/22"), "stack_subnet", "overlaps network_door_subnet"),
+        (variables(docker_daemon_options={"firewall-backend": "nftables"}),
+         "docker_daemon_options.firewall-backend", "the door is let through"),
         (variables(docker_address_pools=[{"base": "10.213.0.0/16", "size": 24}]),
          "docker_address_pools[0].base", "overlaps"),
         (variables(docker_address_pools=[{"base": "10.99.0.0/16", "size": 12}]),

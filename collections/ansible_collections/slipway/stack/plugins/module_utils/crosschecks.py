@@ -64,6 +64,16 @@ def _subnets(values: Values) -> Iterator[Problem]:
         seen.append((path, network))
 
 
+def _firewall_backend(values: Values) -> Iterator[Problem]:
+    """Refuse an engine whose own filter would drop what comes through the door."""
+    if values.mapping("docker_daemon_options").get("firewall-backend", "iptables") != "iptables":
+        yield Problem(
+            "docker_daemon_options.firewall-backend",
+            "is not iptables, and has no chain in which the door is let through",
+            "Take it out.",
+        )
+
+
 def _root_login(values: Values) -> Iterator[Problem]:
     """Want nobody to count on root where root cannot log in."""
     if any(topic == "ssh" for _, topic in values.items("host_hardening_except")):
@@ -166,6 +176,7 @@ CROSS_CHECKS = (
     _aliases,
     _canary,
     _subnets,
+    _firewall_backend,
     _root_login,
     _database_password,
     _certificate,
