@@ -9,8 +9,10 @@ import pytest
 from ansible_collections.slipway.stack.plugins.module_utils.addresses import (
     BANKS,
     StackNetwork,
+    advertised_devices,
     bank_addresses,
     bridge_name,
+    door_addresses,
     door_network,
     edge_attachments,
     network_problems,
@@ -21,6 +23,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.addresses import (
 )
 
 SUBNET = "10.213.4.0/22"
+SUBNET_V6 = "fd5c:1b0a:7e3d:d::/64"
 
 
 def docker_network(name: str, *subnets: str) -> dict[str, Any]:
@@ -87,6 +90,23 @@ def test_door_hands_out_its_upper_half() -> None:
         door_network("10.213.0.0/30")
 
 
+def test_door_has_ipv6_where_it_is_given_a_subnet() -> None:
+    door = door_network("10.213.0.0/24", SUBNET_V6)
+    assert (door.subnet_v6, door.gateway_v6) == (SUBNET_V6, "fd5c:1b0a:7e3d:d::1")
+    assert door.ip_range_v6 == "fd5c:1b0a:7e3d:d::1:0/112"
+    assert door_network("10.213.0.0/24").subnet_v6 == ""
+    with pytest.raises(ValueError, match="is a /48"):
+        door_network("10.213.0.0/24", "fd5c:1b0a:7e3d::/48")
+    with pytest.raises(ValueError, match="no IPv6 subnet such as"):
+        door_network("10.213.0.0/24", "10.213.4.0/24")
+
+
+def test_a_slot_has_one_number_in_both_families() -> None:
+    both = ("10.213.0.3", "fd5c:1b0a:7e3d:d::3")
+    assert door_addresses("10.213.0.0/24", SUBNET_V6, "b") == both
+    assert door_addresses("10.213.0.0/24", "", "b") == both[:1]
+
+
 def test_the_page_answers_at_the_host_s_own_address_on_the_door() -> None:
     assert page_address("10.213.7.0/24") == "10.213.7.1:8503"
 
@@ -123,6 +143,22 @@ def test_a_slot_joins_the_edge_of_every_stack_and_nothing_else() -> None:
         {"name": "blog-edge", "ipv4_address": "10.213.8.3"},
         {"name": "shop-edge", "ipv4_address": "10.213.4.3"},
     ]
+
+
+def test_a_slot_joins_the_edge_by_ipv4_alone() -> None:
+    edge = docker_network("shop-edge", "10.213.4.0/24", "fd00:1::/64")
+    edge["Labels"] = {"io.slipway.network": "edge"}
+    assert edge_attachments([edge], "a") == [{"name": "shop-edge", "ipv4_address": "10.213.4.2"}]
+
+
+def test_devices_whose_default_route_a_router_advertised_are_told() -> None:
+    routes: list[dict[str, Any]] = [
+        {"dst": "default", "dev": "eth1", "protocol": "ra"},
+        {"dst": "default", "dev": "eth2", "protocol": "static"},
+        {"dst": "2001:db8::/64", "dev": "eth3", "protocol": "ra"},
+        {"dst": "default", "protocol": "ra", "nexthops": [{"dev": "eth0"}, {"dev": "eth1"}]},
+    ]
+    assert advertised_devices(routes) == ["eth0", "eth1"]
 
 
 def test_a_bare_host_has_no_problem() -> None:
@@ -166,6 +202,36 @@ def test_the_door_within_the_stack_is_refused() -> None:
     }
     (problem,) = network_problems(both, [], [])
     assert problem.startswith("stack_subnet: 10.213.6.0/24 (network shop-app) overlaps")
+
+
+def test_a_network_with_both_families_stands_and_is_told_from_its_neighbours() -> None:
+    door = {"network_door_subnet": [door_network("10.213.0.0/24", SUBNET_V6)]}
+    both = docker_network("slipway-door", "10.213.0.0/24", SUBNET_V6)
+    routes = [
+        {"dst": "2001:db8::1", "dev": "eth0"},
+        {"dst": "2000::/3", "dev": "tun0"},
+        {"dst": SUBNET_V6, "dev": "slw-door"},
+    ]
+    assert network_problems(door, [both], routes) == []
+    (problem,) = network_problems(door, [], [{"dst": "fd5c:1b0a::/32", "dev": "wg0"}])
+    assert problem.startswith(f"network_door_subnet_v6: {SUBNET_V6} (network slipway-door) over")
+
+
+def test_a_network_that_has_ipv6_stands_where_none_is_wanted() -> None:
+    both = docker_network("slipway-door", "10.213.0.0/24", SUBNET_V6)
+    assert network_problems(wanted(), [both], []) == []
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [([], "exists without IPv6, and Docker adds none"), (["fd00:2::/64"], "fd00:2::/64, not with")],
+)
+def test_a_network_without_this_ipv6_is_refused(there: list[str], said: str) -> None:
+    door = {"network_door_subnet": [door_network("10.213.0.0/24", SUBNET_V6)]}
+    old = docker_network("slipway-door", "10.213.0.0/24", *there)
+    (problem,) = network_problems(door, [old], [])
+    assert problem.startswith("network_door_subnet_v6: the network slipway-door exists with")
+    assert said in problem
 
 
 def test_a_network_is_never_moved_in_place() -> None:

@@ -20,6 +20,8 @@ from tests.unit.release.fakes import FakeTime
 
 SUBNET = "10.213.0.0/24"
 A, B = "10.213.0.2", "10.213.0.3"
+SUBNET_V6 = "fd5c:1b0a:7e3d:d::/64"
+A6, B6, OWN6 = (f"fd5c:1b0a:7e3d:d::{each}" for each in (2, 3, 1))
 EDGE = {
     "Name": "shop-edge",
     "Labels": {"io.slipway.network": "edge"},
@@ -56,7 +58,7 @@ class Host(Engine):
         self.there: dict[str, dict[str, Any]] = {}
         self.images = {"traefik:v3.7.15": "sha256:15"}
         self.networks = [EDGE]
-        self.kernel = A
+        self.kernel: tuple[str, ...] = (A,)
         self.bad = ""
         self.ends = False
         self.open: dict[int, float] = {}
@@ -69,7 +71,7 @@ class Host(Engine):
         (root / "traefik" / "dynamic").mkdir()
         (root / "stacks").mkdir()
         patch.setattr(door, "RECORD", root / "slot.nft")
-        door.RECORD.write_text(door.record_text(A))
+        door.RECORD.write_text(door.record_text([A]))
         patch.setattr(door, "_nft", self.nft)
         patch.setattr(flip, "picture", self.picture)
         patch.setattr(flip, "certificates", lambda *_: {})
@@ -84,8 +86,11 @@ class Host(Engine):
     def nft(self, *arguments: str) -> str:
         if arguments[0] == "--file":
             self.moment("load")
-            self.kernel = door.active_address()
-        return f"dnat to {self.kernel}"
+            self.kernel = door.recorded()
+        if arguments[0] == "list":
+            index = list(door.FAMILIES).index(arguments[2])
+            return "".join(f"dnat to {each}" for each in self.kernel[index : index + 1])
+        return ""
 
     def write(self, path: Path, text: str, **_: Any) -> None:
         self.moment(f"write {path.name}")
@@ -197,7 +202,7 @@ class Host(Engine):
 
     def serving(self) -> str:
         """Return the slot that visitors reach; they must reach one that runs and is good."""
-        slot = "a" if self.kernel == A else "b"
+        slot = "a" if self.kernel[0] == A else "b"
         container = self.there[f"traefik-{slot}"]
         assert container["State"]["Running"]
         assert not container["bad"]

@@ -14,7 +14,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.acme import (
 from ansible_collections.slipway.stack.plugins.module_utils.release import ReleaseError
 from ansible_collections.slipway.stack.plugins.module_utils.slots import Wanted
 
-from tests.unit.edge.host import A, B, Host, KilledError, wanted
+from tests.unit.edge.host import A6, B6, OWN6, SUBNET_V6, A, B, Host, KilledError, wanted
 
 OTHER = wanted(static="b")
 
@@ -36,7 +36,7 @@ def assert_alone(host: Host, slot: str) -> None:
     assert host.serving() == slot
     assert list(host.there) == [f"traefik-{slot}"]
     assert host.at_boot() == {slot}
-    assert door.active_address() == host.kernel
+    assert door.recorded() == host.kernel
 
 
 # well -------------------------------------------------------------------------------------------
@@ -81,6 +81,45 @@ def test_the_new_slot_is_on_every_edge_network_before_it_serves(host: Host) -> N
     networks = host.there["traefik-b"]["NetworkSettings"]["Networks"]
     assert networks["slipway-door"]["ipv4_address"] == B
     assert networks["shop-edge"]["ipv4_address"] == "10.213.4.3"
+
+
+# IPv6 -------------------------------------------------------------------------------------------
+
+
+def test_both_families_are_led_to_the_new_slot_in_one_step(host: Host) -> None:
+    host.flip(wanted(subnet_v6=SUBNET_V6))
+    assert host.kernel == (B, B6)
+    assert_alone(host, "b")
+    assert host.there["traefik-b"]["NetworkSettings"]["Networks"]["slipway-door"] == {
+        "ipv4_address": B,
+        "ipv6_address": B6,
+        "priority": 1000,
+    }
+    host.moments.clear()
+    host.flip(wanted(subnet_v6=SUBNET_V6, static="b"))
+    assert host.kernel == (A, A6)
+    assert host.moments.count("load") == 1
+
+
+def test_ipv6_that_is_switched_off_is_led_nowhere(host: Host) -> None:
+    host.flip(wanted(subnet_v6=SUBNET_V6))
+    host.flip(wanted())
+    assert host.kernel == (A,)
+    assert_alone(host, "a")
+
+
+def test_a_door_that_leads_to_the_new_slot_on_ipv4_alone_leads_to_the_old_one_again(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.flip(wanted(subnet_v6=SUBNET_V6))
+    seen = {OWN6: b"the old one's"}
+    monkeypatch.setattr(
+        flip, "certificates", lambda address, _: {"x": seen.get(address, b"the new one's")}
+    )
+    with pytest.raises(ReleaseError, match=rf"(?s)not lead from {OWN6} to .*{A}, {A6}\), so"):
+        host.flip(wanted(subnet_v6=SUBNET_V6, static="b"))
+    assert host.kernel == (B, B6)
+    assert_alone(host, "b")
 
 
 # the drain --------------------------------------------------------------------------------------
@@ -133,7 +172,9 @@ def test_a_door_that_does_not_lead_to_the_new_slot_leads_to_the_old_one_again(
     monkeypatch.setattr(
         flip, "certificates", lambda address, _: {"x": seen.get(address, b"no answer")}
     )
-    with pytest.raises(ReleaseError, match=rf"(?s)does not lead to the new slot.*{A} again"):
+    with pytest.raises(
+        ReleaseError, match=rf"(?s)does not lead from 127.0.0.1 to the new slot.*{A} again"
+    ):
         host.flip(OTHER)
     assert_alone(host, "a")
 

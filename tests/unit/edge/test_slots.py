@@ -10,11 +10,12 @@ from ansible_collections.slipway.stack.plugins.module_utils import door
 from ansible_collections.slipway.stack.plugins.module_utils.release import ReleaseError
 from ansible_collections.slipway.stack.plugins.module_utils.slots import (
     look,
+    record_for,
     slot_definition,
     slot_of,
 )
 
-from tests.unit.edge.host import SUBNET, A, Host, wanted
+from tests.unit.edge.host import A6, B6, SUBNET, SUBNET_V6, A, B, Host, wanted
 
 EDGES = [{"name": "shop-edge", "ipv4_address": "10.213.4.3"}]
 
@@ -77,6 +78,7 @@ def test_an_image_s_name_is_no_template_of_compose() -> None:
         {"static": "b"},
         {"environment": {"A": "b"}},
         {"credentials": "0123456789abcdef"},
+        {"subnet_v6": SUBNET_V6},
     ],
 )
 def test_everything_that_is_wanted_is_in_the_fingerprint(change: dict[str, Any]) -> None:
@@ -86,7 +88,7 @@ def test_everything_that_is_wanted_is_in_the_fingerprint(change: dict[str, Any])
 def test_the_record_names_the_active_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host = Host(tmp_path, monkeypatch)
     assert look(host, SUBNET).active == "a"
-    door.lead_to("10.213.0.3")
+    door.lead_to([B])
     slots = look(host, SUBNET)
     assert (slots.active, slots.idle, slots.led) == ("b", "a", True)
 
@@ -95,10 +97,29 @@ def test_a_kernel_that_leads_elsewhere_is_not_settled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = Host(tmp_path, monkeypatch)
-    host.kernel = "10.213.0.3"
+    host.kernel = (B,)
     assert not look(host, SUBNET).settled()
     door.load()
     assert look(host, SUBNET).settled()
+
+
+def test_a_kernel_that_leads_one_family_elsewhere_is_not_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Host(tmp_path, monkeypatch)
+    door.lead_to([B, B6])
+    assert look(host, SUBNET).settled()
+    for kernel in ((B,), (B, A6)):
+        host.kernel = kernel
+        assert not look(host, SUBNET).settled()
+
+
+def test_the_first_record_names_slot_a_and_another_subnet_leaves_the_slot_as_it_is() -> None:
+    assert door.named(record_for("", SUBNET, "")) == (A,)
+    assert door.named(record_for("", SUBNET, SUBNET_V6)) == (A, A6)
+    in_b = door.record_text([B])
+    assert door.named(record_for(in_b, SUBNET, SUBNET_V6)) == (B, B6)
+    assert record_for(door.record_text([B, B6]), SUBNET, "") == in_b
 
 
 def test_an_edge_network_that_came_later_is_not_joined_yet(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
 )
 from ansible_collections.slipway.stack.plugins.modules import traefik_slot
 
-from tests.unit.edge.host import SUBNET, Api, Host, wanted
+from tests.unit.edge.host import SUBNET, SUBNET_V6, Api, Host, wanted
 
 FLIP = Holder("change of Traefik", who="ada")
 DEPLOY = Holder("deploy", who="bob")
@@ -112,6 +113,7 @@ def given(host: Host) -> dict[str, Any]:
     return {
         "host_directory": str(host.root),
         "subnet": SUBNET,
+        "subnet_v6": SUBNET_V6,
         "image": "traefik:v3.7.15",
         "memory": "512m",
         "cpus": 1.0,
@@ -119,12 +121,20 @@ def given(host: Host) -> dict[str, Any]:
         "static": "a",
         "acme": True,
         "environment": {"A": "b"},
+        "credentials": "",
         "drain_timeout": 60,
         "probe_rate": 0,
         "lock_wait": 0,
         "who": "ada",
         "run": "",
     }
+
+
+def test_all_that_the_role_passes_is_in_what_is_wanted(host: Host) -> None:
+    (host.root / "key").write_bytes(b"of the host")
+    asked = given(host)
+    found = asdict(traefik_slot.job_of(asked, {}).wanted)
+    assert found == {name: asked[name] for name in found}
 
 
 def test_credentials_change_what_is_wanted_and_show_up_nowhere(
@@ -190,7 +200,7 @@ def test_another_stack_s_edge_network_is_joined_without_a_flip(
 
 
 def test_what_an_earlier_flip_left_is_finished(host: Host, started: list[JobDirectory]) -> None:
-    host.kernel = "10.213.0.3"
+    host.kernel = ("10.213.0.3",)
     assert traefik_slot.checked(job(host), host)["changed"]
     assert traefik_slot.done(job(host), host)["changed"]
     assert len(started) == 1

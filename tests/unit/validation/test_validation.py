@@ -374,6 +374,8 @@ def test_every_option_is_described(spot: Spot) -> None:
          "a 1a a- -a A a_b api slot x-data production-environment-1"),
         ("stack_subnet", "10.213.4.0/22 192.168.252.0/22 100.64.0.0/22",
          "10.213.4.0/24 10.213.5.0/22 8.8.8.0/22 10.213.4.0 10.213.4.0/255.255.252.0 fd00::/22"),
+        ("network_door_subnet_v6", "fd00::/64 fdff:1:2:3::/64",
+         "2001:db8::/64 fd00::/48 fd00::1/64 fe80::/64 10.213.0.0/24 fd00::"),
         ("network_door_subnet", "10.213.0.0/24", "10.213.0.0/22 10.213.0.1/24 127.0.0.0/24"),
         ("stack_version", "1.4.2 v1 _x 2026-11-22", "1.4+b2 .1 -1 a/b a:b @"),
         ("stack_registry", "ghcr.io/shop registry.slipway.test:5000/example localhost:5000",

@@ -7,7 +7,8 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.slipway.stack.plugins.module_utils import addresses, sources
+from ansible_collections.slipway.stack.plugins.module_utils import addresses, slots, sources
+from ansible_collections.slipway.stack.plugins.module_utils.release import ReleaseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,13 +24,13 @@ Result = TypeVar("Result")
 
 
 def _for_operators(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Turn a ValueError, whose text is meant for the operator, into Ansible's own error."""
+    """Turn errors whose text is meant for the operator into Ansible's own."""
 
     @wraps(function)
     def wrapper(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         try:
             return function(*args, **kwargs)
-        except ValueError as error:
+        except (ValueError, ReleaseError) as error:
             raise AnsibleFilterError(str(error)) from error
 
     return wrapper
@@ -41,9 +42,9 @@ def stack_networks(stack: str, subnet: str) -> dict[str, dict[str, Any]]:
     return {kind: asdict(network) for kind, network in found.items()}
 
 
-def door_network(subnet: str) -> dict[str, Any]:
+def door_network(subnet: str, subnet_v6: str = "") -> dict[str, Any]:
     """Return the host's door network as a plain dict."""
-    return asdict(addresses.door_network(str(subnet)))
+    return asdict(addresses.door_network(str(subnet), str(subnet_v6)))
 
 
 def network_problems(
@@ -71,6 +72,9 @@ class FilterModule:
             addresses.page_address,
             addresses.bridge_name,
             addresses.slot_address,
+            addresses.door_addresses,
+            addresses.advertised_devices,
+            slots.record_for,
             addresses.postgres_address,
             addresses.bank_addresses,
             addresses.edge_attachments,

@@ -2,7 +2,7 @@
 
 A stack owns a private IPv4 /22. Its first /24 is the *edge* network (Traefik's slots and the
 releases' banks), the second the *data* network, the third the *app* network; the fourth is spare.
-The *door* is one network per host where Traefik's slots stand.
+The *door* is one network per host where Traefik's slots stand. It alone may have IPv6, a /64.
 
 Every function raises ``ValueError`` with a sentence for the operator when a value is unusable.
 """
@@ -10,29 +10,38 @@ Every function raises ``ValueError`` with a sentence for the operator when a val
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+Network = IPv4Network | IPv6Network
 BANK_SIZE = 16
 BANKS = range(1, 15)
 DOOR_NETWORK = "slipway-door"
 DOOR_BRIDGE = "slw-door"
 PAGE_PORT = 8503
 SLOTS = {"a": 2, "b": 3}
+EXAMPLE_V6 = "fd5c:1b0a:7e3d:d::/64"
 
 _POSTGRES_HOST = 2
 _STACK_PREFIX = 22
 _DOOR_PREFIX = 24
+_DOOR_PREFIX_V6 = 64
+_IPV4 = 4
+# Up to here a route is another way to write the default one: 0.0.0.0/1 of some VPNs, 2000::/3.
+_UNSPECIFIC = {4: 1, 6: 3}
 _KINDS = ("edge", "data", "app")
 
 
 @dataclass(frozen=True)
 class StackNetwork:
-    """One Docker bridge network: addresses as strings, ``ip_range`` is what Docker may hand out."""
+    """One Docker bridge network: addresses as strings, ``ip_range`` is what Docker may hand out.
+
+    Those of IPv6 are empty in a network that has none.
+    """
 
     name: str
     bridge: str
@@ -41,6 +50,9 @@ class StackNetwork:
     ip_range: str
     internal: bool
     labels: Mapping[str, str]
+    subnet_v6: str = ""
+    gateway_v6: str = ""
+    ip_range_v6: str = ""
 
 
 def stack_networks(stack: str, subnet: str) -> dict[str, StackNetwork]:
@@ -65,12 +77,16 @@ def stack_networks(stack: str, subnet: str) -> dict[str, StackNetwork]:
     }
 
 
-def door_network(subnet: str) -> StackNetwork:
-    """Return the host's door network, whose lower half belongs to Traefik's slots."""
+def door_network(subnet: str, subnet_v6: str = "") -> StackNetwork:
+    """Return the host's door network, whose lower half belongs to Traefik's slots.
+
+    ``subnet_v6`` is empty for a door without IPv6. Docker is given a small part of it: the range
+    must not reach the last address of a /64, or it hands out none ("invalid bit range").
+    """
     network = _network(subnet)
     if network.prefixlen != _DOOR_PREFIX:
         raise ValueError(f"{subnet} is a /{network.prefixlen}: the door's subnet is a /24")
-    return StackNetwork(
+    door = StackNetwork(
         name=DOOR_NETWORK,
         bridge=DOOR_BRIDGE,
         subnet=str(network),
@@ -78,6 +94,15 @@ def door_network(subnet: str) -> StackNetwork:
         ip_range=str(_upper_half(network)),
         internal=False,
         labels={"io.slipway.network": "door"},
+    )
+    if not subnet_v6:
+        return door
+    network_v6 = _network_v6(subnet_v6)
+    return replace(
+        door,
+        subnet_v6=str(network_v6),
+        gateway_v6=_host(network_v6, 1),
+        ip_range_v6=str(IPv6Network((int(network_v6.network_address) + 2**16, 112))),
     )
 
 
@@ -98,6 +123,12 @@ def slot_address(subnet: str, slot: str = "a") -> str:
     if slot not in SLOTS:
         raise ValueError(f"{slot!r} is no slot of Traefik: use one of {', '.join(SLOTS)}")
     return _host(_network(subnet), SLOTS[slot])
+
+
+def door_addresses(subnet: str, subnet_v6: str, slot: str) -> tuple[str, ...]:
+    """Return a slot's addresses on the door: IPv4, then IPv6 unless its subnet is empty."""
+    address = slot_address(subnet, slot)
+    return (address, _host(_network_v6(subnet_v6), SLOTS[slot])) if subnet_v6 else (address,)
 
 
 def postgres_address(subnet: str) -> str:
@@ -125,7 +156,22 @@ def edge_attachments(existing: Iterable[Mapping[str, Any]], slot: str) -> list[d
         for network in sorted(existing, key=lambda network: str(network["Name"]))
         if (network.get("Labels") or {}).get("io.slipway.network") == "edge"
         for subnet in _subnets(network)
+        if subnet.version == _IPV4
     ]
+
+
+def advertised_devices(routes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return through which devices a router has advertised itself as the default one, for IPv6.
+
+    ``routes`` is what ``ip -json -6 route`` prints.
+    """
+    ways = [
+        way
+        for route in routes
+        if route.get("dst") == "default" and route.get("protocol") == "ra"
+        for way in (route, *route.get("nexthops", []))
+    ]
+    return sorted({str(way["dev"]) for way in ways if "dev" in way})
 
 
 def network_problems(
@@ -135,9 +181,10 @@ def network_problems(
 ) -> list[str]:
     """Say why networks cannot be made as wanted; an empty list when they can.
 
-    ``wanted`` has the networks by the variable their subnets come from, ``existing`` is what
-    Docker's API lists (``Name``, ``IPAM``), ``routes`` what ``ip -json route`` prints (``dst``,
-    ``dev``). Networks that stand as wanted are no problem; others are never moved in place.
+    ``wanted`` has the networks by the variable their subnets come from, to whose name ``_v6`` is
+    added for IPv6. ``existing`` is what Docker's API lists (``Name``, ``IPAM``), ``routes`` what
+    ``ip -json route`` prints (``dst``, ``dev``). Networks that stand as wanted are no problem;
+    others are never moved in place. One that has IPv6 and needs none stands, too.
     """
     known = {str(network["Name"]): _subnets(network) for network in existing}
     taken = [
@@ -150,21 +197,18 @@ def network_problems(
     bridges = {network.bridge for networks in wanted.values() for network in networks}
     others = [(subnet, what) for subnet, what in taken if what.split()[-1] not in own]
     others += [
-        (IPv4Network(route["dst"]), f"a route of this host through {route.get('dev', '?')}")
+        (ip_network(route["dst"]), f"a route of this host through {route.get('dev', '?')}")
         for route in routes
         if _is_specific(str(route["dst"])) and route.get("dev") not in bridges
     ]
-    mine: list[tuple[IPv4Network, str]] = []
-    for variable, networks in wanted.items():
-        for network in networks:
-            subnet = IPv4Network(network.subnet)
-            if known.get(network.name, [subnet]) != [subnet]:
-                there = ", ".join(str(found) for found in known[network.name])
-                problems.append(
-                    f"{variable}: the network {network.name} exists with {there}, not with "
-                    f"{subnet}. Its containers have addresses there: give the variable its old "
-                    f"value, or stop them and remove the network first."
-                )
+    mine: list[tuple[Network, str]] = []
+    for group, networks in wanted.items():
+        for network, variable, subnet in _wanted_subnets(group, networks):
+            there = [
+                one for one in known.get(network.name, [subnet]) if one.version == subnet.version
+            ]
+            if there != [subnet]:
+                problems.append(_stands_otherwise(variable, network.name, subnet, there))
                 continue
             problems += [
                 f"{variable}: {subnet} (network {network.name}) overlaps {found} ({what}). "
@@ -176,19 +220,46 @@ def network_problems(
     return problems
 
 
-def _subnets(network: Mapping[str, Any]) -> list[IPv4Network]:
+def _wanted_subnets(
+    variable: str, networks: Iterable[StackNetwork]
+) -> Iterator[tuple[StackNetwork, str, Network]]:
+    for network in networks:
+        yield network, variable, IPv4Network(network.subnet)
+        if network.subnet_v6:
+            yield network, f"{variable}_v6", IPv6Network(network.subnet_v6)
+
+
+def _stands_otherwise(variable: str, name: str, subnet: Network, there: list[Network]) -> str:
+    if not there:
+        return (
+            f"{variable}: the network {name} exists without IPv6, and Docker adds none to what "
+            f"exists. Go on with IPv4 alone by {variable}: '', or have the network made anew, "
+            f"which takes a minute without visitors: docs/operations.md, 'IPv6 on a server that "
+            f"was provisioned without it'."
+        )
+    return (
+        f"{variable}: the network {name} exists with {', '.join(map(str, there))}, not with "
+        f"{subnet}. Its containers have addresses there: give the variable its old "
+        f"value, or stop them and remove the network first."
+    )
+
+
+def _subnets(network: Mapping[str, Any]) -> list[Network]:
     configs = (network.get("IPAM") or {}).get("Config") or []
-    return [IPv4Network(c["Subnet"]) for c in configs if "." in c.get("Subnet", "")]
+    return [ip_network(config["Subnet"]) for config in configs if config.get("Subnet")]
 
 
 def _is_specific(destination: str) -> bool:
-    """Tell a real route from the default one, which some VPNs write as two halves."""
-    return destination != "default" and IPv4Network(destination).prefixlen > 1
+    """Tell a real route from the default one, however it is written."""
+    if destination == "default":
+        return False
+    network = ip_network(destination)
+    return network.prefixlen > _UNSPECIFIC[network.version]
 
 
-def _unique(pairs: list[tuple[IPv4Network, str]]) -> list[tuple[IPv4Network, str]]:
+def _unique(pairs: list[tuple[Network, str]]) -> list[tuple[Network, str]]:
     """Keep one finding per subnet: a Docker network is seen as a route, too."""
-    found: dict[IPv4Network, str] = {}
+    found: dict[Network, str] = {}
     for subnet, what in pairs:
         found.setdefault(subnet, what)
     return list(found.items())
@@ -197,8 +268,18 @@ def _unique(pairs: list[tuple[IPv4Network, str]]) -> list[tuple[IPv4Network, str
 def _network(subnet: str) -> IPv4Network:
     try:
         return IPv4Network(subnet)
-    except (AddressValueError, NetmaskValueError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"{subnet!r} is no IPv4 subnet such as 10.213.4.0/22: {error}") from error
+
+
+def _network_v6(subnet: str) -> IPv6Network:
+    try:
+        network = IPv6Network(subnet)
+    except ValueError as error:
+        raise ValueError(f"{subnet!r} is no IPv6 subnet such as {EXAMPLE_V6}: {error}") from error
+    if network.prefixlen != _DOOR_PREFIX_V6:
+        raise ValueError(f"{subnet} is a /{network.prefixlen}: the door's IPv6 subnet is a /64")
+    return network
 
 
 def _stack_parts(subnet: str) -> dict[str, IPv4Network]:
@@ -212,5 +293,5 @@ def _upper_half(network: IPv4Network) -> IPv4Network:
     return list(network.subnets(prefixlen_diff=1))[1]
 
 
-def _host(network: IPv4Network, number: int) -> str:
+def _host(network: Network, number: int) -> str:
     return str(network.network_address + number)

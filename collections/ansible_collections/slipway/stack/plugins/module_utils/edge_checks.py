@@ -110,7 +110,7 @@ def _cdn(values: Values) -> Iterator[Problem]:
         elif not cdn_networks(networks, 4):
             yield Problem(
                 "edge_cdn_only",
-                "is true, and edge_cdn has no IPv4 network, so that nobody could come in",
+                "is true, and edge_cdn has no IPv4 network, so that nobody could come in on IPv4",
                 "Add the CDN's IPv4 networks.",
             )
     for index, address in values.items("stack_staff_addresses") if networks else ():

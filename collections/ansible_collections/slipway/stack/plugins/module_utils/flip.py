@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,8 +27,9 @@ from ansible_collections.slipway.stack.plugins.module_utils.acme import (
     domains,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.addresses import (
+    door_addresses,
+    door_network,
     edge_attachments,
-    slot_address,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.clock import Clock
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
@@ -186,17 +187,17 @@ class Flip:
         """Start what is wanted, beside what serves if anything does, and lead visitors there."""
         slots = self.slots
         slot = slots.idle if slots.running else slots.active
-        address = slot_address(self.job.subnet, slot)
+        addresses = self._addresses(slot)
         try:
             with self._phase("pull"):
                 self.engine.pull([self.job.wanted.image])
             with self._phase("start"):
                 self._start(slot)
             with self._phase("compare"):
-                self._compare(slot, Proxy(address))
+                self._compare(slot, Proxy(addresses[0]))
             with self._phase(FLIP):
                 self.engine.run("update", "--restart=unless-stopped", container_name(slot))
-                self._lead(slots.address, address)
+                self._lead(slots.recorded, addresses)
         except ReleaseError as error:
             raise ReleaseError(f"{error}\n{self._give_up(slot)}") from error
         if slots.running:
@@ -281,8 +282,8 @@ class Flip:
         """
         return self.job.wanted.acme and not self.handed and shown == DEFAULT_CERTIFICATE
 
-    def _lead(self, old: str, new: str) -> None:
-        """Flip; flip back if nobody answers at the door."""
+    def _lead(self, old: Sequence[str], new: Sequence[str]) -> None:
+        """Flip; flip back if nobody answers at the door, on IPv4 or on IPv6."""
         names = domains(self.directory.root / "dynamic")
         if self._issued() != self.handed:
             raise ReleaseError(
@@ -291,14 +292,31 @@ class Flip:
             )
         door.lead_to(new)
         bound = self.clock.now() + KNOCK_SECONDS
-        while certificates(LOCALHOST, names) != certificates(new, names):
+        while astray := self._astray(new[0], names):
             if self.clock.now() > bound:
                 door.lead_to(old)
                 raise ReleaseError(
-                    f"The door does not lead to the new slot ({new}), so it leads to {old} again. "
-                    f"See 'nft list table ip slipway' on the host."
+                    f"The door does not lead from {' and '.join(astray)} to the new slot "
+                    f"({', '.join(new)}), so it leads to {', '.join(old)} again. See 'nft list "
+                    f"table ip slipway' on the host, and 'ip6' for IPv6."
                 )
             self.clock.pause(POLL_SECONDS)
+
+    def _astray(self, slot: str, names: list[str]) -> list[str]:
+        """Name the host's own addresses that do not show what the slot shows, as it is now.
+
+        It changes meanwhile where the slot gets its first certificates.
+        """
+        wanted = certificates(slot, names)
+        return [one for one in self._own() if certificates(one, names) != wanted]
+
+    def _own(self) -> list[str]:
+        """Name an address of the host itself for each family of the door.
+
+        The kernel does not translate what is sent to ::1.
+        """
+        door_itself = door_network(self.job.subnet, self.job.wanted.subnet_v6)
+        return [one for one in (LOCALHOST, door_itself.gateway_v6) if one]
 
     def _give_up(self, slot: str) -> str:
         """Remove what did not come up; say what serves."""
@@ -323,13 +341,17 @@ class Flip:
 
     def _drain(self) -> None:
         """Wait until no visitor's connection to an old slot is open, up to the bound."""
-        pids = [one["State"]["Pid"] for one in self.slots.others if one["State"]["Running"]]
+        old = [one for one in self.slots.others if one["State"]["Running"]]
         bound = self.clock.now() + self.job.drain_timeout
         used = self.clock.now()
-        while pids and (now := self.clock.now()) < bound and now - used < QUIET_SECONDS:
-            if any(open_connections(pid, port) for pid in pids for port in WEB_PORTS):
+        while old and (now := self.clock.now()) < bound and now - used < QUIET_SECONDS:
+            if any(self._visited(one) for one in old):
                 used = now
             self.clock.pause(POLL_SECONDS)
+
+    def _visited(self, container: dict[str, Any]) -> bool:
+        """Tell whether a slot's container has a visitor's connection."""
+        return any(open_connections(container["State"]["Pid"], port) for port in WEB_PORTS)
 
     def _remove(self, containers: list[dict[str, Any]]) -> None:
         """Stop containers, which finish what they have begun, and remove them."""
@@ -339,6 +361,9 @@ class Flip:
             self.engine.remove(one["Id"])
 
     # parts ------------------------------------------------------------------------------------
+
+    def _addresses(self, slot: str) -> tuple[str, ...]:
+        return door_addresses(self.job.subnet, self.job.wanted.subnet_v6, slot)
 
     def _look(self) -> Slots:
         self.slots = look(self.engine, self.job.subnet)

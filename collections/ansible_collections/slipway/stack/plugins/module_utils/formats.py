@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ansible_collections.slipway.stack.plugins.module_utils.addresses import EXAMPLE_V6
 from ansible_collections.slipway.stack.plugins.module_utils.recognisers import (
     CAPABILITIES,
     LABEL,
@@ -19,6 +20,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.recognisers import (
     is_host,
     is_image,
     is_line,
+    is_local_network_v6,
     is_memory,
     is_mount,
     is_name_server,
@@ -417,6 +419,11 @@ DOOR_SUBNET = Format(
     "a private IPv4 network with the prefix /24",
     is_network(24),
     "Write its first address and the prefix, such as 10.213.0.0/24.",
+)
+DOOR_SUBNET_V6 = Format(
+    "a local IPv6 network with the prefix /64",
+    is_local_network_v6,
+    f"Write its first address and the prefix, such as {EXAMPLE_V6}; '' for no IPv6.",
 )
 STACK_SUBNET = Format(
     "a private IPv4 network with the prefix /22",

@@ -24,6 +24,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.formats import (
     DNS_PROVIDER,
     DOMAIN,
     DOOR_SUBNET,
+    DOOR_SUBNET_V6,
     DOWNLOAD,
     EMAIL,
     HEADER_NAME,
@@ -99,6 +100,7 @@ STRINGS: dict[str, Format] = {
     "docker_registries.*.username": LINE,
     "docker_registries.*.password": PASSWORD,
     "network_door_subnet": DOOR_SUBNET,
+    "network_door_subnet_v6": DOOR_SUBNET_V6,
     "network_ssh_sources[]": ADDRESSES,
     "network_open_ports[].sources[]": ADDRESSES,
     "edge_cdn": CDN,
@@ -237,6 +239,7 @@ FREE_MAPPINGS = frozenset({"docker_daemon_options", "traefik_options"})
 # Plain values that may be empty although their default, if any, is not.
 MAY_BE_EMPTY = frozenset(
     {
+        "network_door_subnet_v6",
         "stack_environment.*",
         "stack_services.*.environment.*",
         "data_postgres_options.*",

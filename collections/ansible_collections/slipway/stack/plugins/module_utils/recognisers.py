@@ -19,6 +19,9 @@ PRIVATE_NETWORKS = tuple(
     for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
 )
 
+# RFC 4193: what a site may give to itself.
+LOCAL_NETWORK_V6 = ipaddress.IPv6Network("fd00::/8")
+
 _CAPABILITY_NAMES = (
     "AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN "
     "DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE "
@@ -143,6 +146,17 @@ def is_network(prefix: int | None = None) -> Callable[[str], bool]:
         return network is not None and prefix in (None, network.prefixlen)
 
     return accepts
+
+
+def is_local_network_v6(text: str) -> bool:
+    """Accept a /64 of IPv6's unique local addresses."""
+    if re.fullmatch(r"[0-9a-f:]+/64", text, re.ASCII) is None:
+        return False
+    try:
+        network = ipaddress.IPv6Network(text)
+    except ValueError:
+        return False
+    return network.subnet_of(LOCAL_NETWORK_V6)
 
 
 def is_absolute(text: str) -> bool:

@@ -18,6 +18,7 @@ from ansible_collections.slipway.stack.plugins.module_utils import credentials, 
 from ansible_collections.slipway.stack.plugins.module_utils.addresses import (
     DOOR_NETWORK,
     SLOTS,
+    door_addresses,
     edge_attachments,
     slot_address,
 )
@@ -42,6 +43,7 @@ class Wanted:
     `memory` is in Docker's words, `cpus` in cores, `grace` the seconds that Traefik itself gives
     to requests in flight when it stops. `acme` tells whether it gets certificates from a CA;
     `environment` holds no secret, `credentials` names the directory of those at a DNS provider.
+    `subnet_v6` is the door's of IPv6, empty without IPv6.
     """
 
     image: str
@@ -52,6 +54,7 @@ class Wanted:
     acme: bool = False
     environment: dict[str, str] = field(default_factory=dict)
     credentials: str = ""
+    subnet_v6: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -65,16 +68,22 @@ class Wanted:
 class Slots:
     """What is on the host: the active slot's name, its container, and those of other slots.
 
-    Containers are as the engine inspects them. `led` tells whether the kernel leads visitors where
-    the record says, `unjoined` are the edge networks that the active container is not on yet.
+    `recorded` are the addresses that the record names, that of IPv4 first. Containers are as the
+    engine inspects them. `led` tells whether the kernel leads visitors where the record says,
+    `unjoined` are the edge networks that the active container is not on yet.
     """
 
     active: str
-    address: str
+    recorded: tuple[str, ...]
     container: dict[str, Any] | None
     others: list[dict[str, Any]]
     led: bool
     unjoined: list[dict[str, str]]
+
+    @property
+    def address(self) -> str:
+        """The active slot's IPv4 address, at which its API answers, too."""
+        return self.recorded[0]
 
     @property
     def running(self) -> bool:
@@ -106,17 +115,17 @@ def moved(container: Mapping[str, Any], image: str, engine: Engine) -> bool:
 
 def look(engine: Engine, subnet: str) -> Slots:
     """Look at the host; `subnet` is the door's."""
-    address = door.active_address()
-    active = slot_of(address, subnet)
+    recorded = door.recorded()
+    active = slot_of(recorded[0], subnet)
     found = {slot: engine.containers(SLOT_LABEL, slot) for slot in SLOTS}
     own = found[active]
     joined = own[0]["NetworkSettings"]["Networks"] if own else {}
     return Slots(
         active=active,
-        address=address,
+        recorded=recorded,
         container=own[0] if own else None,
         others=[one for slot in SLOTS if slot != active for one in found[slot]],
-        led=door.led_to() == address,
+        led=door.led_to() == recorded,
         unjoined=[
             edge
             for edge in edge_attachments(engine.all_networks(), active)
@@ -136,6 +145,16 @@ def slot_of(address: str, subnet: str) -> str:
     )
 
 
+def record_for(text: str, subnet: str, subnet_v6: str) -> str:
+    """Return the record with the addresses that a slot has in these subnets of the door.
+
+    `text` is the record that there is, empty where there is none; the slot stays the same, and is
+    `a` at first.
+    """
+    slot = slot_of(door.named(text)[0], subnet) if text else "a"
+    return door.record_text(door_addresses(subnet, subnet_v6, slot))
+
+
 def acme_store(traefik: Path, slot: str) -> Path:
     """Name the file in which the Traefik of a slot keeps what a CA issued."""
     return traefik / slot / "acme" / "acme.json"
@@ -153,14 +172,15 @@ def slot_definition(
 
     `traefik` is the directory of Traefik's files on the host, `edges` what `edge_attachments` says.
     """
-    address = slot_address(subnet, slot)
+    addresses = door_addresses(subnet, wanted.subnet_v6, slot)
+    by_family = zip(("ipv4_address", "ipv6_address"), addresses, strict=False)
     networks = {
         # The default route stays there: edge networks lead nowhere.
-        DOOR_NETWORK: {"ipv4_address": address, "priority": 1000},
+        DOOR_NETWORK: {**dict(by_family), "priority": 1000},
         **{edge["name"]: {"ipv4_address": edge["ipv4_address"]} for edge in edges},
     }
     container = {
-        **_container(wanted, slot, traefik, address),
+        **_container(wanted, slot, traefik, addresses[0]),
         "labels": {SLOT_LABEL: slot, CONFIGURATION_LABEL: wanted.fingerprint},
         "networks": networks,
     }

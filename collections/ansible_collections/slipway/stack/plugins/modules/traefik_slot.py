@@ -22,6 +22,10 @@ options:
     description: The door's subnet, in which the slots have their addresses.
     type: str
     required: true
+  subnet_v6:
+    description: The door's IPv6 subnet, in which the slots have addresses too; empty for none.
+    type: str
+    default: ""
   image:
     description: Traefik's image.
     type: str
@@ -90,6 +94,7 @@ EXAMPLES = r"""
   slipway.stack.traefik_slot:
     host_directory: /srv/slipway
     subnet: 10.213.0.0/24
+    subnet_v6: fd5c:1b0a:7e3d:d::/64
     image: traefik:v3.7.15
     memory: 512m
     cpus: 1.0
@@ -113,7 +118,7 @@ under_way:
 
 import json
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +152,7 @@ def main() -> None:
         argument_spec={
             "host_directory": {"type": "path", "required": True},
             "subnet": {"type": "str", "required": True},
+            "subnet_v6": {"type": "str", "default": ""},
             "image": {"type": "str", "required": True},
             "memory": {"type": "str", "required": True},
             "cpus": {"type": "float", "required": True},
@@ -181,21 +187,15 @@ def job_of(given: dict[str, Any], values: dict[str, str]) -> flip.FlipJob:
     A host that was never provisioned has no key yet: only a check sees it so.
     """
     key = Path(given["host_directory"]) / "key"
+    wanted = {one.name: given[one.name] for one in fields(Wanted)}
+    wanted["environment"] = given["environment"] | credentials.environment(values)
+    wanted["credentials"] = credentials.directory_name(
+        values, key.read_bytes() if door.RECORD.exists() else b""
+    )
     return flip.FlipJob(
         host_directory=given["host_directory"],
         subnet=given["subnet"],
-        wanted=Wanted(
-            image=given["image"],
-            memory=given["memory"],
-            cpus=given["cpus"],
-            grace=given["grace"],
-            static=given["static"],
-            acme=given["acme"],
-            environment=given["environment"] | credentials.environment(values),
-            credentials=credentials.directory_name(
-                values, key.read_bytes() if door.RECORD.exists() else b""
-            ),
-        ),
+        wanted=Wanted(**wanted),
         drain_timeout=given["drain_timeout"],
         probe_rate=given["probe_rate"],
         lock_wait=given["lock_wait"],
