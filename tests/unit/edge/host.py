@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from ansible_collections.slipway.stack.plugins.module_utils import door, flip
+from ansible_collections.slipway.stack.plugins.module_utils import door, flip, quic
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine, EngineError
 from ansible_collections.slipway.stack.plugins.module_utils.flip import Flip, FlipJob
 from ansible_collections.slipway.stack.plugins.module_utils.record import Report
@@ -66,6 +66,8 @@ class Host(Engine):
         self.last_moment: int | None = None
         self.pids = 100
         self.stopped_open: list[str] = []
+        self.http3: dict[str, float] = {}
+        self.forgotten: list[Sequence[str]] = []
         for slot in ("a", "b"):
             (root / "traefik" / slot).mkdir(parents=True)
         (root / "traefik" / "dynamic").mkdir()
@@ -77,6 +79,8 @@ class Host(Engine):
         patch.setattr(flip, "certificates", lambda *_: {})
         patch.setattr(flip, "Proxy", Api)
         patch.setattr(flip, "open_connections", self.open_connections)
+        patch.setattr(quic, "open_connections", self.open_http3)
+        patch.setattr(quic, "forget", self.forgotten.append)
         patch.setattr(flip, "write_atomically", self.write)
         patch.setattr(flip, "publish_routes", self.write)
         patch.setattr(door, "write_atomically", self.write)
@@ -104,6 +108,9 @@ class Host(Engine):
 
     def open_connections(self, pid: int, port: int) -> int:
         return int(port == 443 and self.time.seconds < self.open.get(pid, 0.0))
+
+    def open_http3(self, addresses: Sequence[str]) -> int:
+        return sum(self.time.seconds < self.http3.get(each, 0.0) for each in addresses)
 
     # the engine ----------------------------------------------------------------------------------
 

@@ -139,6 +139,13 @@ def test_a_connection_that_never_ends_is_waited_for_up_to_the_bound(host: Host) 
     assert host.stopped_open == ["traefik-a"]
 
 
+def test_a_connection_of_http_3_is_waited_for_too_and_forgotten_with_its_slot(host: Host) -> None:
+    host.http3[A] = host.time.seconds + 40
+    report = host.flip(OTHER)
+    assert 40 <= report.seconds["drain"] < 40 + 2 * flip.QUIET_SECONDS
+    assert host.forgotten[-1] == (A,)
+
+
 # what does not come up --------------------------------------------------------------------------
 
 

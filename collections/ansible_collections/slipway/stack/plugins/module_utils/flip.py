@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.slipway.stack.plugins.module_utils import credentials, door
+from ansible_collections.slipway.stack.plugins.module_utils import credentials, door, quic
 from ansible_collections.slipway.stack.plugins.module_utils.acme import (
     DEFAULT_CERTIFICATE,
     LOCALHOST,
@@ -59,6 +59,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.retire import open_c
 from ansible_collections.slipway.stack.plugins.module_utils.routes import probe_token
 from ansible_collections.slipway.stack.plugins.module_utils.slots import (
     SERVICE,
+    SLOT_LABEL,
     Slots,
     Wanted,
     acme_store,
@@ -351,7 +352,10 @@ class Flip:
 
     def _visited(self, container: dict[str, Any]) -> bool:
         """Tell whether a slot's container has a visitor's connection."""
-        return any(open_connections(container["State"]["Pid"], port) for port in WEB_PORTS)
+        pid = container["State"]["Pid"]
+        return any(open_connections(pid, port) for port in WEB_PORTS) or bool(
+            quic.open_connections(self._addresses(container["Config"]["Labels"][SLOT_LABEL]))
+        )
 
     def _remove(self, containers: list[dict[str, Any]]) -> None:
         """Stop containers, which finish what they have begun, and remove them."""
@@ -359,6 +363,7 @@ class Flip:
             grace = one["Config"].get("StopTimeout") or 0
             self.engine.stop(one["Id"], timeout=grace + ENGINE_SECONDS)
             self.engine.remove(one["Id"])
+            quic.forget(self._addresses(one["Config"]["Labels"][SLOT_LABEL]))
 
     # parts ------------------------------------------------------------------------------------
 
