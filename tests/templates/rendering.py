@@ -34,8 +34,10 @@ HOST = {
     "traefik_acme_dns_resolvers": ["1.1.1.1:53"],
     "traefik_acme_dns_delay": 10,
     "traefik_acme_domains": [{"main": "yourdomain.org", "sans": ["*.yourdomain.org"]}],
+    "traefik_http3": True,
     "edge_cdn": "cloudflare",
     "edge_cdn_only": True,
+    "__network_subnet_v6": "fd5c:1b0a:7e3d:d::/64",
 }
 
 

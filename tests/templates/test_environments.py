@@ -327,7 +327,20 @@ def test_the_door_takes_its_slot_from_the_record_alone_and_admits_the_cdn_alone(
     door = rendered(environment).door
     assert 'include "/etc/slipway/slot.nft"' in door
     assert "define door" not in door
-    assert "ip saddr != $cdn counter drop" in door
+    ipv4, ipv6 = door.split("table ip6 slipway {")
+    for table, family, slot in ((ipv4, "ip", "$door"), (ipv6, "ip6", "$door6")):
+        for way in ("tcp dport $web", "udp dport 443"):
+            asked = f"fib daddr type local {way}"
+            assert f"{asked} dnat to {slot}\n" in table
+            assert re.search(rf"{re.escape(asked)} ct state new {family} saddr != .* drop", table)
+
+
+def test_no_container_begins_anything_on_ipv6() -> None:
+    ipv6 = rendered("production").door.split("table ip6 slipway {")[1]
+    rules = [line.strip() for line in ipv6.splitlines()]
+    refused = next(each for each in rules if each.startswith('iifname "slw-*" oifname != "slw-*"'))
+    assert refused.endswith("ct state new reject with icmpv6 admin-prohibited")
+    assert rules.index(refused) < rules.index('oifname != "slw-*" accept')
 
 
 def test_the_data_projects_differ_in_sizes_and_in_nothing_else() -> None:
