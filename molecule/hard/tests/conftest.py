@@ -90,9 +90,10 @@ def inside(server: Any, neighbour: Neighbour, careless: Careless) -> set[tuple[s
             neighbour.route(pool["Subnet"])
     ports = (80, 443, 5432, 8000, 8080, careless.published)
     return {
-        (attached["IPAddress"], port)
+        (attached[family], port)
         for container in server.containers(all_=False).values()
         for attached in container["NetworkSettings"]["Networks"].values()
-        if attached["IPAddress"]
+        for family in ("IPAddress", "GlobalIPv6Address")
+        if attached[family]
         for port in ports
     }

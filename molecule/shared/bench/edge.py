@@ -28,7 +28,12 @@ SITE: Final = Site(
 )
 VERSION: Final = "/api/version"
 JOBS: Final = "/srv/slipway/traefik/jobs"
-ADDRESSES: Final = {"10.213.0.2": "a", "10.213.0.3": "b"}
+ADDRESSES: Final = {
+    "10.213.0.2": "a",
+    "10.213.0.3": "b",
+    "fd5c:1b0a:7e3d:d::2": "a",
+    "fd5c:1b0a:7e3d:d::3": "b",
+}
 IMAGES: Final = {
     "3.7.15": "traefik:v3.7.15",
     "3.7.13": "registry.slipway.test:5000/traefik/traefik:3.7.13",
@@ -61,7 +66,11 @@ class Edge:
     @property
     def active(self) -> str:
         """The slot that the kernel leads visitors to."""
-        return ADDRESSES[self._address("nft", "list", "chain", "ip", "slipway", "prerouting")]
+        return self.led("ip")
+
+    def led(self, family: str) -> str:
+        """Return the slot that the kernel leads visitors of a family to, in nftables' words."""
+        return ADDRESSES[self._address("nft", "list", "chain", family, "slipway", "prerouting")]
 
     def slots(self) -> dict[str, str]:
         """Return when the container of each slot started, for those that exist."""
@@ -111,7 +120,7 @@ class Edge:
         )
 
     def _address(self, *command: str) -> str:
-        found = re.search(r"10\.213\.0\.[23]", self.site.run(*command))
+        found = re.search("|".join(map(re.escape, ADDRESSES)), self.site.run(*command))
         assert found  # noqa: S101 - for the types
         return found.group()
 
@@ -162,14 +171,15 @@ class Visited:
 
 
 @contextmanager
-def visited(folder: Path, *, rate: float) -> Iterator[Visited]:
+def visited(folder: Path, *, rate: float, address: str = "") -> Iterator[Visited]:
     """Have visitors use the site while the block runs: pages, API, writes, slow answers, over TLS.
 
-    Half of the questions come on new connections, and nothing is asked twice.
+    Half of the questions come on new connections, and nothing is asked twice. They come by the
+    host's address on the bench's network if no other is given.
     """
     settings = Settings(
         port=443,
-        address=engine.address(SITE.container),
+        address=address or engine.address(SITE.container),
         domain=SITE.domain,
         rate=rate,
         seconds=1800,

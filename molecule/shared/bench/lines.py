@@ -79,7 +79,7 @@ class Line:
             self._socket.close()
 
     def _connect(self, address: tuple[str, int]) -> None:
-        self._socket = socket.socket()
+        self._socket = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
         self._socket.settimeout(0)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:

@@ -73,6 +73,7 @@ class Neighbour:
 
     name: str
     host: dict[int, str]
+    own: dict[int, str]
 
     def run(self, *command: str) -> str:
         """Run a command in it."""
@@ -84,7 +85,8 @@ class Neighbour:
 
     def route(self, subnet: str) -> None:
         """Send what is meant for a subnet through the host."""
-        self.run("ip", "route", "replace", subnet, "via", self.host[4])
+        via = self.host[6 if ":" in subnet else 4]
+        self.run("ip", "route", "replace", subnet, "via", via)
 
     @contextmanager
     def knocking(self, targets: Iterable[Target], patience: float = 0.3) -> Iterator[Found]:
@@ -151,7 +153,7 @@ def beside(container: str, image: str) -> Iterator[Neighbour]:
             *("run", "--detach", f"--name={NAME}", f"--label={LABEL}=1", f"--network={NETWORK}"),
             *("--cap-add=NET_ADMIN", "--init", "--entrypoint=sleep", image, "infinity"),
         )
-        yield Neighbour(NAME, addresses(container))
+        yield Neighbour(NAME, addresses(container), addresses(NAME))
     finally:
         remove(container)
 
