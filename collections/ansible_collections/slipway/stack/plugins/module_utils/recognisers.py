@@ -37,8 +37,8 @@ STOP_SIGNALS = frozenset(
 
 # Each of these ends a name that Slipway itself gives: <stack>-edge is a network of the stack.
 STACK_NAME_ENDINGS = ("-edge", "-app", "-data", "-certificate")
-# api.yml and slot.yml in Traefik's dynamic directory are the proxy's own.
-STACK_NAMES_TAKEN = frozenset({"api", "slot"})
+# api.yml, slot.yml and tls.yml in Traefik's dynamic directory are the proxy's own.
+STACK_NAMES_TAKEN = frozenset({"api", "slot", "tls"})
 # Containers find the database under this name.
 SERVICE_NAMES_TAKEN = frozenset({"postgres"})
 
