@@ -42,11 +42,12 @@ def streamed(site: Site, size: int) -> requests.Response:
 def test_every_answer_carries_the_security_headers(site: Site, path: str) -> None:
     headers = site.visitor().get(path).headers
     assert headers["Strict-Transport-Security"] == "max-age=31536000"
-    assert headers["Content-Security-Policy"].startswith("default-src 'self'; ")
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'; ")
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
     assert headers["Referrer-Policy"] == "same-origin"
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-site"
     assert "Server" not in headers
 
 
