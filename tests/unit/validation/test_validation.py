@@ -371,7 +371,7 @@ def test_every_option_is_described(spot: Spot) -> None:
         ("stack_domain", "a.example.com xn--mnchen-3ya.de a-b.co",
          "localhost a..b -a.com a-.com A.com a_b.com a.com. 10.0.0.1 https://a.com *.a.com"),
         ("stack_name", "production s1 a-b",
-         "a 1a a- -a A a_b api slot x-data production-environment-1"),
+         "a 1a a- -a A a_b api slot tls x-data production-environment-1"),
         ("stack_subnet", "10.213.4.0/22 192.168.252.0/22 100.64.0.0/22",
          "10.213.4.0/24 10.213.5.0/22 8.8.8.0/22 10.213.4.0 10.213.4.0/255.255.252.0 fd00::/22"),
         ("network_door_subnet_v6", "fd00::/64 fdff:1:2:3::/64",
