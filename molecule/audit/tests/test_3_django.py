@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 
-def test_check_for_deployments_finds_nothing(server: Any, waivers: dict[str, Any]) -> None:
+
+@pytest.fixture(scope="module")
+def python(server: Any) -> Callable[..., str]:
+    """Return what runs Python in a container of the backend that serves."""
     backend = next(name for name in server.containers(all_=False) if "-backend-" in name)
-    check = ("python", "manage.py", "check", "--deploy", "--fail-level=INFO")
-    said = server.run("docker", "exec", backend, *check)
+    return lambda *arguments: str(server.run("docker", "exec", backend, "python", *arguments))
+
+
+def test_check_for_deployments_finds_nothing(
+    python: Callable[..., str], waivers: dict[str, Any]
+) -> None:
+    said = python("manage.py", "check", "--deploy", "--fail-level=INFO")
     assert f"no issues ({len(waivers['django'])} silenced)" in said
 
 
-def test_only_what_is_waived_is_silenced(server: Any, waivers: dict[str, Any]) -> None:
-    backend = next(name for name in server.containers(all_=False) if "-backend-" in name)
+def test_only_what_is_waived_is_silenced(
+    python: Callable[..., str], waivers: dict[str, Any]
+) -> None:
     ask = "from config import settings; print(*settings.SILENCED_SYSTEM_CHECKS)"
-    silenced = server.run("docker", "exec", backend, "python", "-c", ask).split()
-    assert set(silenced) == set(waivers["django"])
+    assert set(python("-c", ask).split()) == set(waivers["django"])
