@@ -29,6 +29,16 @@ def test_nothing_is_suggested_but_what_is_declined(
     assert found == set(waivers["lynis"]["declined"]), hardening.suggestions
 
 
+def test_logins_leave_no_core_dump(server: Any) -> None:
+    assert server.run("su", "-", "deploy", "-c", "ulimit -H -c").strip() == "0"
+
+
+def test_idle_prompts_close_and_scripts_wait(server: Any) -> None:
+    ask = "echo bound: $TMOUT"
+    assert server.run("bash", "--login", "-i", "-c", ask).strip() == "bound: 1800"
+    assert server.run("bash", "--login", "-c", ask).strip() == "bound:"
+
+
 def test_no_account_has_a_password(server: Any) -> None:
     entries = [line.split(":") for line in server.run("cat", "/etc/shadow").splitlines()]
     assert len(entries) > 10
