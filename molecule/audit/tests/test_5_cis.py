@@ -25,6 +25,9 @@ DOCKER_OWNED: Final = {
 }
 
 
+ENGINE_LIMITS: Final = [{"Name": "core", "Hard": 0, "Soft": 0}]
+
+
 def options(container: Container) -> dict[str, Any]:
     """Return what a container was asked to be held to."""
     found: dict[str, Any] = container["HostConfig"]
@@ -62,7 +65,7 @@ CHECKS: Final[dict[str, Callable[[Container], bool]]] = {
     "5.16 has processes of its own": lambda one: options(one)["PidMode"] == "",
     "5.17 has IPC of its own": lambda one: options(one)["IpcMode"] in {"private", "shareable"},
     "5.18 has no device": lambda one: not options(one)["Devices"],
-    "5.19 keeps the engine's limits": lambda one: not options(one)["Ulimits"],
+    "5.19 keeps the engine's limits": lambda one: options(one)["Ulimits"] == ENGINE_LIMITS,
     "5.20 propagates no mount": lambda one: (
         not any("shared" in mount["Propagation"] for mount in one["Mounts"])
     ),
