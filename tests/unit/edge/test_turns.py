@@ -16,12 +16,13 @@ from ansible_collections.slipway.stack.plugins.module_utils.lock import (
     StackBusyError,
     holding,
     holding_slots,
+    sharing_slots,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
     StackDirectory,
 )
-from ansible_collections.slipway.stack.plugins.modules import traefik_slot
+from ansible_collections.slipway.stack.plugins.modules import edge_join, traefik_slot
 
 from tests.unit.edge.host import SUBNET, SUBNET_V6, Api, Host, wanted
 
@@ -211,3 +212,33 @@ def test_a_check_of_a_host_that_knows_no_slot_yet_shows_what_would_come(host: Ho
     checked = traefik_slot.checked(job(host), host)
     assert checked["changed"]
     assert checked["diff"]["before"] == ""
+
+
+def test_a_stack_is_joined_and_traefik_stays_as_it_is_whatever_the_inventory_says(
+    host: Host,
+) -> None:
+    subnet = {"Config": [{"Subnet": "10.9.4.0/24"}]}
+    host.networks.append({**host.networks[0], "Name": "late-edge", "IPAM": subnet})
+    steps = len(host.moments)
+    assert edge_join.settle(SUBNET, host, check=True)["networks"] == ["late-edge"]
+    assert len(host.moments) == steps
+    assert edge_join.settle(SUBNET, host, check=False)["changed"]
+    assert host.moments[steps:] == ["network"]
+    assert not edge_join.settle(SUBNET, host, check=False)["changed"]
+
+
+def test_a_stack_is_not_joined_where_no_traefik_runs(host: Host) -> None:
+    host.there.clear()
+    with pytest.raises(ReleaseError, match=r"playbooks/provision\.yml"):
+        edge_join.settle(SUBNET, host, check=False)
+
+
+def test_a_stack_is_joined_when_no_flip_is_under_way(tmp_path: Path) -> None:
+    with (
+        holding_slots(tmp_path, FLIP, **quick()),
+        pytest.raises(StackBusyError, match="the change of Traefik by ada"),
+        sharing_slots(wait=0, clock=Clock()),
+    ):
+        pass
+    with sharing_slots(wait=0, clock=Clock()), sharing_slots(wait=0, clock=Clock()):
+        pass

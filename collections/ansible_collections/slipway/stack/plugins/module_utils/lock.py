@@ -36,8 +36,10 @@ __all__ = [
     "StackBusyError",
     "held_by",
     "holding",
+    "holding_host",
     "holding_slots",
     "older_run_refusal",
+    "sharing_slots",
 ]
 
 # Below /run: that is there before a host is provisioned, and ends with the kernel that locks.
@@ -130,6 +132,61 @@ def holding_slots(
         raise ReleaseError(
             f"Traefik's slots are busy: {busy}. Waited {wait:g} s (stack_lock_wait); nothing was "
             f"changed. Run this again when that has ended."
+        ) from busy
+
+
+@contextmanager
+def sharing_slots(*, wait: float, clock: Clock) -> Iterator[None]:
+    """Hold Traefik's slots against a flip, beside others who do."""
+    slots_lock().parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        with kernel_lock.hold(
+            [Wanted(slots_lock(), alone=False)],
+            Holder("provision"),
+            wait=wait,
+            now=clock.now,
+            pause=clock.pause,
+            progress=lambda _: None,
+        ):
+            yield
+    except BusyError as busy:
+        raise StackBusyError(
+            f"Traefik's slots are busy: {busy}. Waited {wait:g} s (stack_lock_wait). Run this "
+            f"again when that has ended.",
+            by=str(busy),
+        ) from busy
+
+
+@contextmanager
+def holding_host(
+    stacks: Path,
+    holder: Holder,
+    *,
+    wait: float,
+    clock: Clock,
+    progress: Callable[[str], None],
+) -> Iterator[None]:
+    """Hold the host alone, so that no deploy, rollback, provisioning or flip is under way.
+
+    `stacks` is the directory with one for each stack. Otherwise as `holding`.
+    """
+    HOST_LOCK.parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        with kernel_lock.hold(
+            [Wanted(HOST_LOCK, alone=True), Wanted(slots_lock(), alone=True)],
+            holder,
+            wait=wait,
+            now=clock.now,
+            pause=clock.pause,
+            progress=progress,
+            others=lambda: sorted(stacks.glob("*/lock")),
+        ):
+            yield
+    except BusyError as busy:
+        raise StackBusyError(
+            f"The host is busy: {busy}. Waited {wait:g} s (stack_lock_wait); nothing was changed. "
+            f"Run this again when that has ended.",
+            by=str(busy),
         ) from busy
 
 

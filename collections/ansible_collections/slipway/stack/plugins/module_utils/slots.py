@@ -134,6 +134,13 @@ def look(engine: Engine, subnet: str) -> Slots:
     )
 
 
+def join(slots: Slots, engine: Engine) -> None:
+    """Connect the active container, as it runs, to the edge networks that it is not on yet."""
+    for edge in slots.unjoined:
+        connect = ("network", "connect", "--ip", edge["ipv4_address"], edge["name"])
+        engine.run(*connect, container_name(slots.active))
+
+
 def slot_of(address: str, subnet: str) -> str:
     """Return the slot that an address of the door's subnet belongs to."""
     for slot in SLOTS:

@@ -138,7 +138,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.slots import (
     SERVICE,
     Slots,
     Wanted,
-    container_name,
+    join,
     look,
     slot_definition,
 )
@@ -223,9 +223,7 @@ def done(job: flip.FlipJob, engine: Engine) -> dict[str, Any]:
             }
     slots = look(engine, job.subnet)
     if slots.settled() and slots.has(job.wanted, engine):
-        for edge in slots.unjoined:
-            join = ("network", "connect", "--ip", edge["ipv4_address"], edge["name"])
-            engine.run(*join, container_name(slots.active))
+        join(slots, engine)
         Proxy(slots.address).get("/api/version")
         credentials.keep_only(job.directory.root, job.wanted.credentials)
         return {"changed": bool(slots.unjoined)}
