@@ -21,6 +21,7 @@ from typing import Any
 from ansible_collections.slipway.stack.plugins.module_utils.addresses import BANKS
 from ansible_collections.slipway.stack.plugins.module_utils.routes import ROUTES_HEADER
 
+PREVIEW_RECORD = "preview.json"
 RELEASE_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 TIME_FORMAT = "%Y%m%d-%H%M%S"
 # Stands in a fingerprint for what differs from deploy to deploy and says nothing of the content.
@@ -132,6 +133,11 @@ class StackDirectory:
     def lock(self) -> Path:
         """The file that whoever changes the stack holds a kernel lock on."""
         return self.root / "lock"
+
+    @property
+    def preview(self) -> Path:
+        """The record that makes the stack a preview; no other stack has one."""
+        return self.root / PREVIEW_RECORD
 
     @property
     def key(self) -> Path:

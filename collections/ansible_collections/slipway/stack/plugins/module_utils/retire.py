@@ -97,17 +97,12 @@ class Retirer:
         kept = kept_releases(manifests, serving, keep)
         everybody = self.directory.manifests_of_all_stacks()
         others = [one for one in everybody if one.stack != self.directory.stack]
-        still_used = {
-            image
-            for one in [*others, *(one for one in manifests if one.id in kept)]
-            for image in one.images.values()
-        }
+        staying = [*others, *(one for one in manifests if one.id in kept)]
         dropped = [manifest for manifest in manifests if manifest.id not in kept]
         notes: list[str] = []
         for manifest in dropped:
-            tags = [image_tag(manifest, service) for service in manifest.images]
-            for name in [*tags, *sorted({*manifest.images.values()} - still_used)]:
-                notes += self._remove_image(name)
+            for name in images_of(manifest, staying):
+                notes += remove_image(self.engine, name)
             (self.directory.dynamic / users_file(manifest.stack, manifest.id)).unlink(
                 missing_ok=True
             )
@@ -122,16 +117,24 @@ class Retirer:
             assets.trim(self.directory.root / "volumes" / name, trees)
         return notes
 
-    def _remove_image(self, name: str) -> list[str]:
-        """Remove an image if nobody uses it; say so if somebody does."""
-        try:
-            self.engine.remove_image(name)
-        except EngineError as error:
-            if IN_USE in str(error):
-                return [f"An image stays that is no longer kept, somebody else uses it: {error}"]
-            if "No such image" not in str(error):
-                raise
-        return []
+
+def images_of(manifest: Manifest, staying: list[Manifest]) -> list[str]:
+    """Name the images that go with a release: what no release that stays is made of."""
+    still_used = {image for one in staying for image in one.images.values()}
+    tags = [image_tag(manifest, service) for service in manifest.images]
+    return [*tags, *sorted({*manifest.images.values()} - still_used)]
+
+
+def remove_image(engine: Engine, name: str) -> list[str]:
+    """Remove an image if nobody uses it; return a sentence if somebody does."""
+    try:
+        engine.remove_image(name)
+    except EngineError as error:
+        if IN_USE in str(error):
+            return [f"An image stays that is no longer kept, somebody else uses it: {error}"]
+        if "No such image" not in str(error):
+            raise
+    return []
 
 
 def kept_releases(manifests: list[Manifest], serving: str, keep: int) -> set[str]:
