@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "variables.md"
 COMMAND = "uv run docs/variables.py"
 # In the order in which they prepare a host and then deploy to it.
-ROLES = ("host", "docker", "network", "edge", "traefik", "data", "stack")
+ROLES = ("host", "docker", "network", "edge", "traefik", "data", "stack", "preview")
 
 HEAD = f"""\
 <!-- Written by docs/variables.py from roles/*/meta/argument_specs.yml: edit those, then run

@@ -23,7 +23,7 @@ PLAY = """
   tasks:
     - name: Refuse bad values
       slipway.stack.validate:
-        roles: [host, docker, network, edge, traefik, data, stack]
+        roles: [host, docker, network, edge, traefik, data, stack, preview]
       register: result
     - name: Show what was checked
       ansible.builtin.debug:

@@ -26,7 +26,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 REPOSITORY = Path(__file__).parents[3]
-ROLES = ("host", "docker", "network", "edge", "traefik", "data", "stack")
+ROLES = ("host", "docker", "network", "edge", "traefik", "data", "stack", "preview")
 SPECS = {
     role: {
         name: entry["options"]

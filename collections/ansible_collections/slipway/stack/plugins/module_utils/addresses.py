@@ -174,6 +174,15 @@ def advertised_devices(routes: Iterable[Mapping[str, Any]]) -> list[str]:
     return sorted({str(way["dev"]) for way in ways if "dev" in way})
 
 
+def free_subnet(pool: str, taken: Iterable[str]) -> str:
+    """Return the first /22 of a network that overlaps none of the subnets that are taken."""
+    busy = [IPv4Network(subnet) for subnet in taken if _is_specific(subnet)]
+    for candidate in _network(pool).subnets(new_prefix=_STACK_PREFIX):
+        if not any(candidate.overlaps(one) for one in busy):
+            return str(candidate)
+    raise ValueError(f"{pool} has no /22 left that no network and no route of this host uses")
+
+
 def network_problems(
     wanted: Mapping[str, Sequence[StackNetwork]],
     existing: Iterable[Mapping[str, Any]],

@@ -430,6 +430,11 @@ STACK_SUBNET = Format(
     is_network(22),
     "Write its first address and the prefix, such as 10.213.4.0/22.",
 )
+PREVIEW_SUBNETS = Format(
+    "a private IPv4 network of a /22 or more",
+    is_network(longest=22),
+    "Write its first address and the prefix, such as 10.213.128.0/17.",
+)
 POOL = Format(
     "a private IPv4 network",
     is_network(),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from ansible_collections.slipway.stack.plugins.module_utils import follow, runner  # noqa: F401
 
 PACKAGE = __name__.rpartition(".")[0]
+OURS = "ansible_collections/"
+# The time of every file in an archive, so that it is the same whenever the code is.
+ONE_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def start(job: JobDirectory, stack: str, program: str = "runner") -> None:
@@ -62,3 +67,24 @@ def own_code() -> Path:
     """Find the code that is running: Ansible's archive of a module, or a source directory."""
     archive = getattr(sys.modules[__name__].__loader__, "archive", None)
     return Path(archive) if archive else Path(__file__).parents[5]
+
+
+def packed() -> bytes:
+    """Return the code that is running as an archive, for a program that stays on the host.
+
+    Ansible's own archive is another one each time, and holds what no program of ours needs.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(own_code()) as source, zipfile.ZipFile(buffer, "w") as archive:
+        for name in sorted(source.namelist()):
+            if name.startswith(OURS):
+                archive.writestr(zipfile.ZipInfo(name, ONE_TIME), source.read(name))
+    return buffer.getvalue()
+
+
+def install(path: Path, code: bytes) -> None:
+    """Put a program's archive in its place in one step."""
+    temporary = path.with_name(f".{path.name}~")
+    temporary.write_bytes(code)
+    temporary.chmod(0o644)
+    temporary.replace(path)

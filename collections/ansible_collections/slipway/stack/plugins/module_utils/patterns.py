@@ -47,6 +47,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.formats import (
     PATH_PREFIX,
     PINNED_IMAGE,
     POOL,
+    PREVIEW_SUBNETS,
     PRIVATE_KEY,
     PUBLIC_KEY,
     REGISTRY,
@@ -173,6 +174,13 @@ STRINGS: dict[str, Format] = {
     "stack_services.*.capabilities[]": CAPABILITY,
     "stack_services.*.stop_signal": STOP_SIGNAL,
     "stack_sizes.*.memory": MEMORY,
+    "preview_domain": DOMAIN,
+    "preview_memory": MEMORY,
+    "preview_seed[].name": COMMAND_NAME,
+    "preview_seed[].service": SERVICE_NAME,
+    "preview_seed[].command[]": ARGUMENT,
+    "preview_secrets.*": SECRET,
+    "preview_subnets": PREVIEW_SUBNETS,
 }
 
 NUMBERS: dict[str, Range] = {
@@ -212,6 +220,10 @@ NUMBERS: dict[str, Range] = {
     "stack_sizes.*.replicas": Range(1, 16, "containers"),
     "stack_sizes.*.cpus": Range(0.01, 512, "cores"),
     "stack_volumes.*.owner": Range(1, 2**31 - 1),
+    "preview_max": Range(0, 20, "previews"),
+    "preview_days": Range(0.01, 365, "days"),
+    "preview_cpus": Range(0.01, 512, "cores"),
+    "preview_seed[].timeout": Range(1, 86400, "seconds"),
 }
 
 MAPPINGS: dict[str, Keys] = {
@@ -231,6 +243,7 @@ MAPPINGS: dict[str, Keys] = {
     "stack_content_security_policy": Keys(PATH_PREFIX),
     "stack_rate_limits": Keys(PATH_PREFIX, entry="rate_limit"),
     "stack_max_body": Keys(PATH_PREFIX),
+    "preview_secrets": Keys(SECRET_NAME),
 }
 
 # Mappings that go as they are into the configuration of the engine and of Traefik.

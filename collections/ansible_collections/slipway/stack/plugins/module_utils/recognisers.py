@@ -138,12 +138,16 @@ def is_header_value(text: str) -> bool:
     return text.isascii() and text.isprintable() and "{{" not in text and "`" not in text
 
 
-def is_network(prefix: int | None = None) -> Callable[[str], bool]:
-    """Accept a private IPv4 network, of one prefix length if given."""
+def is_network(prefix: int | None = None, *, longest: int = 32) -> Callable[[str], bool]:
+    """Accept a private IPv4 network, of one prefix length if given, or of any up to the longest."""
 
     def accepts(text: str) -> bool:
         network = parse_network(text)
-        return network is not None and prefix in (None, network.prefixlen)
+        return (
+            network is not None
+            and prefix in (None, network.prefixlen)
+            and network.prefixlen <= longest
+        )
 
     return accepts
 
