@@ -127,6 +127,16 @@ pipeline-deploy: export UV_PROJECT_ENVIRONMENT := .venv-deploy
 pipeline-deploy: | $(filter-out uv,$(UV)) ## deploy DIGESTS to ENVIRONMENT as VERSION
 	@$(UV) run --locked --quiet --no-default-groups $(PIPELINE) deploy "$$ENVIRONMENT"
 
+.PHONY: pipeline-preview
+pipeline-preview: export UV_PROJECT_ENVIRONMENT := .venv-deploy
+pipeline-preview: | $(filter-out uv,$(UV)) ## deploy DIGESTS as VERSION to the preview of BRANCH beside ENVIRONMENT
+	@$(UV) run --locked --quiet --no-default-groups $(PIPELINE) preview "$$ENVIRONMENT"
+
+.PHONY: pipeline-preview-remove
+pipeline-preview-remove: export UV_PROJECT_ENVIRONMENT := .venv-deploy
+pipeline-preview-remove: | $(filter-out uv,$(UV)) ## remove the preview of BRANCH beside ENVIRONMENT
+	@$(UV) run --locked --quiet --no-default-groups $(PIPELINE) preview-remove "$$ENVIRONMENT"
+
 .PHONY: pipeline-gate
 pipeline-gate: export UV_PROJECT_ENVIRONMENT := .venv-deploy
 pipeline-gate: | $(filter-out uv,$(UV)) ## what a pipeline's key is bound to: make pipeline-gate ENVIRONMENTS=staging

@@ -16,7 +16,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.outcome import (
 )
 
 from pipeline import application, checks, gate, github, images, smoke, team
-from pipeline.deploy import deploy, read_digests
+from pipeline.deploy import deploy, preview, read_digests, remove_preview
 from pipeline.shell import PipelineError, say, setting
 from pipeline.summary import summary
 
@@ -34,6 +34,8 @@ def parser() -> argparse.ArgumentParser:
     steps.add_parser("build", help="build, push, list and sign the images; hand on their digests")
     for name, words in (
         ("deploy", "deploy digests to an environment"),
+        ("preview", "deploy digests to the preview of BRANCH beside an environment"),
+        ("preview-remove", "remove the preview of BRANCH"),
         ("smoke", "ask an environment whether its release answers"),
     ):
         steps.add_parser(name, help=words).add_argument("environment")
@@ -67,6 +69,13 @@ def deploy_to(environment: str) -> None:
     report(outcome, environment)
 
 
+def preview_of(environment: str) -> None:
+    """Deploy to a branch's preview, by Ansible from here."""
+    branch = setting("BRANCH")
+    version, digests = setting("VERSION"), read_digests(setting("DIGESTS"))
+    report(preview(environment, branch, version, digests), f"preview of {branch}")
+
+
 def report(outcome: Outcome, environment: str) -> None:
     """Write the summary and the outputs; PipelineError when the deploy failed."""
     github.summary(summary(outcome, environment))
@@ -74,6 +83,13 @@ def report(outcome: Outcome, environment: str) -> None:
         github.output(name, getattr(outcome, name))
     if outcome.result == FAILED:
         raise PipelineError(f"The deploy to {environment} failed: {outcome.message}")
+
+
+def say_removed(environment: str) -> None:
+    """Remove a branch's preview, and say so."""
+    branch = setting("BRANCH")
+    remove_preview(environment, branch)
+    say(f"The preview of '{branch}' is gone.")
 
 
 def smoke_test(root: Path, environment: str) -> None:
@@ -115,6 +131,8 @@ def main(arguments: list[str]) -> int:
         "check": lambda: checks.check(application.read(root), given.name),
         "build": lambda: build(root),
         "deploy": lambda: deploy_to(given.environment),
+        "preview": lambda: preview_of(given.environment),
+        "preview-remove": lambda: say_removed(given.environment),
         "smoke": lambda: smoke_test(root, given.environment),
         "notify": notify,
     }

@@ -29,15 +29,35 @@ LOCK_WAIT = "1800"
 
 def deploy(environment: str, version: str, digests: Mapping[str, str]) -> Outcome:
     """Run deploy.yml; return how it ended, also when it failed."""
+    return play("deploy.yml", environment, variables_for(version, digests))
+
+
+def preview(environment: str, branch: str, version: str, digests: Mapping[str, str]) -> Outcome:
+    """Bring the preview of a branch up beside an environment; otherwise as `deploy`."""
+    variables = {"branch": branch, **variables_for(version, digests)}
+    return play("playbooks/preview.yml", environment, variables)
+
+
+def remove_preview(environment: str, branch: str) -> Outcome:
+    """Remove the preview of a branch, if there is one; PipelineError when that failed."""
+    variables = {"branch": branch, "state": "absent", "stack_lock_wait": lock_wait()}
+    ended = play("playbooks/preview.yml", environment, variables)
+    # No stack is planned, so a removal that went well has no word of its own.
+    if ended.message:
+        raise PipelineError(f"The preview of '{branch}' is not removed: {ended.message}")
+    return ended
+
+
+def play(playbook: str, environment: str, variables: Mapping[str, Any]) -> Outcome:
+    """Run a playbook for an environment; return how it ended, also when it failed."""
     inventory = inventory_of(environment)
-    variables = variables_for(version, digests)
     with tempfile.TemporaryDirectory(prefix="slipway-") as name:
         folder = Path(name)
         outcome, given = folder / "outcome.json", folder / "variables.json"
         given.write_text(json.dumps(variables))
         sys.stdout.flush()
         ended = subprocess.run(
-            ["ansible-playbook", "deploy.yml", "-i", inventory, "-e", f"@{given}"],
+            ["ansible-playbook", playbook, "-i", inventory, "-e", f"@{given}"],
             cwd=ROOT,
             env={
                 **child_environment(os.environ),
@@ -48,7 +68,8 @@ def deploy(environment: str, version: str, digests: Mapping[str, str]) -> Outcom
             check=False,
         )
         found = read_outcome(outcome)
-    if ended.returncode == 0 or found.result in {OVERTAKEN, FAILED}:
+    # What ended badly says why; what does not say so broke off.
+    if ended.returncode == 0 or found.message:
         return found
     return Outcome(
         FAILED, message=f"ansible-playbook ended with code {ended.returncode}: see its output."
@@ -76,8 +97,13 @@ def variables_for(version: str, digests: Mapping[str, str]) -> dict[str, Any]:
     return {
         "stack_version": version,
         "stack_digests": dict(digests),
-        "stack_lock_wait": int(setting("LOCK_WAIT", LOCK_WAIT)),
+        "stack_lock_wait": lock_wait(),
     }
+
+
+def lock_wait() -> int:
+    """Return how many seconds a run waits for others on the server."""
+    return int(setting("LOCK_WAIT", LOCK_WAIT))
 
 
 def read_digests(text: str) -> dict[str, str]:

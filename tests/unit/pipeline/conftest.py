@@ -9,7 +9,17 @@ import pytest
 from tests.unit.pipeline.programs import Programs
 from tests.unit.pipeline.receiver import Receiver, receiving
 
-SETTINGS = ("REGISTRY", "VERSION", "DIGESTS", "GITHUB_", "SSH_", "VAULT_", "COSIGN_", "NOTIFY_")
+SETTINGS = (
+    "REGISTRY",
+    "VERSION",
+    "BRANCH",
+    "DIGESTS",
+    "GITHUB_",
+    "SSH_",
+    "VAULT_",
+    "COSIGN_",
+    "NOTIFY_",
+)
 
 
 @pytest.fixture

@@ -30,6 +30,10 @@ pathlib.Path(os.environ["SLIPWAY_OUTCOME"]).write_text({outcome!r})
 """
 
 
+# A play that plans no stack says no more.
+REMOVED = ENDED.format(outcome=json.dumps({"result": "", "message": "", "host": ""}))
+
+
 @pytest.fixture(autouse=True)
 def wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VERSION", "abc123")
@@ -156,3 +160,39 @@ def test_an_outcome_that_never_came_is_a_failure(tmp_path: Path) -> None:
     assert deploy.read_outcome(tmp_path / "none") == Outcome(
         "failed", message="ansible-playbook did not get to its end: see its output."
     )
+
+
+def test_a_preview_is_deployed_by_its_own_playbook_with_its_branch(
+    programs: Programs, outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs.answer("ansible-playbook", ended("deployed", report=REPORT))
+    monkeypatch.setenv("BRANCH", "feature/search")
+    assert pipeline.main(["preview", "staging"]) == 0
+    line = programs.lines()[0]
+    assert line.startswith("ansible-playbook playbooks/preview.yml -i inventories/staging -e @")
+    given = json.loads((programs.folder / "given.json").read_text())
+    assert (given["branch"], given["stack_version"]) == ("feature/search", "abc123")
+    assert given["stack_digests"] == DIGESTS
+    assert handed_on(outputs)["result"] == "deployed"
+    assert "### 🟢 preview of feature/search: deployed" in summary(outputs)
+
+
+def test_a_removed_preview_needs_no_build(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    programs.answer("ansible-playbook", REMOVED)
+    monkeypatch.setenv("BRANCH", "feature/search")
+    monkeypatch.delenv("DIGESTS")
+    assert pipeline.main(["preview-remove", "staging"]) == 0
+    given = json.loads((programs.folder / "given.json").read_text())
+    assert given == {"branch": "feature/search", "state": "absent", "stack_lock_wait": 1800}
+    assert "The preview of 'feature/search' is gone." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("script", ["", REMOVED, ended("failed", message="the host is busy")])
+def test_a_preview_that_stays_fails_the_run(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    programs.answer("ansible-playbook", script, code=2)
+    monkeypatch.setenv("BRANCH", "feature/search")
+    assert pipeline.main(["preview-remove", "staging"]) == 1
