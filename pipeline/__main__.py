@@ -16,7 +16,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.outcome import (
 )
 
 from pipeline import application, checks, gate, github, images, smoke, team
-from pipeline.deploy import deploy, preview, read_digests, remove_preview
+from pipeline.deploy import branch_named, deploy, preview, read_digests, remove_preview
 from pipeline.shell import PipelineError, say, setting
 from pipeline.summary import summary
 
@@ -71,7 +71,7 @@ def deploy_to(environment: str) -> None:
 
 def preview_of(environment: str) -> None:
     """Deploy to a branch's preview, by Ansible from here."""
-    branch = setting("BRANCH")
+    branch = branch_named("present")
     version, digests = setting("VERSION"), read_digests(setting("DIGESTS"))
     report(preview(environment, branch, version, digests), f"preview of {branch}")
 
@@ -87,7 +87,7 @@ def report(outcome: Outcome, environment: str) -> None:
 
 def say_removed(environment: str) -> None:
     """Remove a branch's preview, and say so."""
-    branch = setting("BRANCH")
+    branch = branch_named("absent")
     remove_preview(environment, branch)
     say(f"The preview of '{branch}' is gone.")
 

@@ -12,11 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.slipway.stack.plugins.module_utils.outcome import (
-    FAILED,
-    OVERTAKEN,
-    Outcome,
-)
+from ansible_collections.slipway.stack.plugins.module_utils.outcome import FAILED, Outcome
+from ansible_collections.slipway.stack.plugins.module_utils.preview import request_problem
 
 from pipeline.images import DIGEST, VERSION
 from pipeline.shell import PipelineError, setting
@@ -30,6 +27,14 @@ LOCK_WAIT = "1800"
 def deploy(environment: str, version: str, digests: Mapping[str, str]) -> Outcome:
     """Run deploy.yml; return how it ended, also when it failed."""
     return play("deploy.yml", environment, variables_for(version, digests))
+
+
+def branch_named(state: str) -> str:
+    """Return BRANCH, checked here: Ansible would run a template in it before it looks at it."""
+    branch = setting("BRANCH")
+    if problem := request_problem(branch, state):
+        raise PipelineError(problem)
+    return branch
 
 
 def preview(environment: str, branch: str, version: str, digests: Mapping[str, str]) -> Outcome:

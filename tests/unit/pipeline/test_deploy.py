@@ -196,3 +196,13 @@ def test_a_preview_that_stays_fails_the_run(
     programs.answer("ansible-playbook", script, code=2)
     monkeypatch.setenv("BRANCH", "feature/search")
     assert pipeline.main(["preview-remove", "staging"]) == 1
+
+
+@pytest.mark.parametrize("step", ["preview", "preview-remove"])
+def test_a_branch_that_is_a_template_never_reaches_ansible(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    programs.answer("ansible-playbook", REMOVED)
+    monkeypatch.setenv("BRANCH", "{{lookup('pipe','id')}}")
+    assert pipeline.main([step, "staging"]) == 1
+    assert programs.lines() == []

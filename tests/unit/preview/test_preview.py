@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 
 BRANCH = "feature/search"
 PASSWORD = "the password of staging's database"
-BRANCHES = st.from_regex(r"(?!-)[^\x00-\x20\x7f~^:?*\[\\]{1,80}", fullmatch=True)
+BRANCHES = st.from_regex(r"(?!-)[^\x00-\x20\x7f~^:?*\[\\{]{1,80}", fullmatch=True)
 
 
 def stack(**changes: Any) -> dict[str, Any]:
@@ -103,8 +103,8 @@ def test_the_same_branch_of_another_stack_has_a_preview_of_its_own() -> None:
     assert slug("qa", BRANCH) != slug("staging", BRANCH)
 
 
-@pytest.mark.parametrize("branch", ["", "-x", "a b", "a\nb", "a~1", "x" * 201])
-def test_what_is_no_branch_is_refused(branch: str) -> None:
+@pytest.mark.parametrize("branch", ["", "-x", "a b", "a\nb", "a~1", "x" * 201, "{{x}}"])
+def test_what_can_be_no_branch_is_refused(branch: str) -> None:
     assert "is no branch of git" in request_problem(branch, "present")
 
 

@@ -19,8 +19,9 @@ from ansible_collections.slipway.stack.plugins.module_utils.memory import size
 PREFIX = "p-"
 WORDS = 11
 HASH = 6
-# What git itself refuses in the name of a branch, see git-check-ref-format(1), and a length.
-BRANCH = re.compile(r"(?!-)[^\x00-\x20\x7f~^:?*\[\\]{1,200}")
+# What git itself refuses in the name of a branch, see git-check-ref-format(1), a length, and `{`:
+# Ansible runs what stands in a template wherever a variable holds one.
+BRANCH = re.compile(r"(?!-)[^\x00-\x20\x7f~^:?*\[\\{]{1,200}")
 # A shorter password may stand in a text by chance.
 SHORTEST_PASSWORD = 8
 
@@ -35,7 +36,8 @@ def request_problem(branch: str, state: str) -> str:
         return f"state is {json.dumps(state)}: say -e state=absent, or leave it out."
     if not BRANCH.fullmatch(branch):
         return (
-            f"branch is {json.dumps(branch)}, which is no branch of git: say "
+            f"branch is {json.dumps(branch)}, which is no branch of git, has more than 200 "
+            f"characters or a {{, which Ansible would read as a template. Say "
             f"-e branch=feature/search. Nothing was changed."
         )
     return ""
