@@ -104,6 +104,7 @@ def test_a_host_without_the_stack_has_no_previews_of_it(host: Path) -> None:
 
 
 def test_a_stack_that_is_no_preview_is_left_alone(host: Path) -> None:
+    (host / "stacks" / "staging" / "releases").mkdir()
     with pytest.raises(ReleaseError, match="is on this host and is no preview"):
         claim(host, stack="staging")
 
@@ -114,6 +115,32 @@ def test_two_branches_never_share_a_preview(host: Path, other: dict[str, Any]) -
     claim(host)
     with pytest.raises(ReleaseError, match="has the same short name"):
         claim(host, **other)
+
+
+def test_a_claim_that_was_broken_off_before_its_record_was_written_is_made_again(
+    host: Path,
+) -> None:
+    directory = StackDirectory(host, CLAIM.stack)
+    directory.root.mkdir()
+    (directory.root / ".preview.json~").write_text("{")
+    assert previews.removal_refusal(directory, CLAIM.branch, CLAIM.of) == ""
+    assert claim(host)[1]
+
+
+def test_a_preview_is_removed_by_its_own_branch_alone(host: Path) -> None:
+    preview, _ = claim(host)
+    directory = StackDirectory(host, CLAIM.stack)
+    assert previews.removal_refusal(directory, CLAIM.branch, CLAIM.of) == ""
+    for branch, of in (("feature/other", CLAIM.of), (CLAIM.branch, "qa")):
+        refusal = previews.removal_refusal(directory, branch, of)
+        assert "has the same short name" in refusal
+        assert preview.command in refusal
+
+
+def test_a_stack_that_is_no_preview_is_not_removed_as_one(host: Path) -> None:
+    directory = StackDirectory(host, "staging")
+    (directory.root / "releases").mkdir()
+    assert "is no preview" in previews.removal_refusal(directory, CLAIM.branch, CLAIM.of)
 
 
 def test_a_record_that_cannot_be_read_is_named(host: Path) -> None:

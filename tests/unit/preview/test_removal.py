@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +155,10 @@ def test_containers_stay_while_traefik_still_leads_there(host: Host) -> None:
 # the module -------------------------------------------------------------------------------------
 
 
-def settle(host: Host, *, check: bool = False) -> dict[str, Any]:
-    return stack_remove.settle(of(host), Holder("removal"), wait=0, check=check)
+def settle(
+    host: Host, *, check: bool = False, refuse: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
+    return stack_remove.settle(of(host), Holder("removal"), refuse, wait=0, check=check)
 
 
 def test_a_check_says_what_would_go_and_changes_nothing(host: Host) -> None:
@@ -181,3 +184,18 @@ def test_a_removal_waits_for_a_deploy_that_is_under_way(host: Host) -> None:
     ):
         settle(host)
     assert not host.moments
+
+
+def test_what_became_another_s_while_the_removal_waited_stays(host: Host) -> None:
+    asked: list[bool] = []
+
+    def refuse() -> None:
+        asked.append(bool(lock.held_by(lock.HOST_LOCK)))
+        if asked[-1]:
+            raise ReleaseError("it is another's now")
+
+    with pytest.raises(ReleaseError, match="it is another's now"):
+        settle(host, refuse=refuse)
+    assert asked == [False, True]
+    assert not host.moments
+    assert f"{GONE}-postgres" in host.volumes

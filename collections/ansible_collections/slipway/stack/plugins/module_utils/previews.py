@@ -78,7 +78,7 @@ def read(directory: StackDirectory) -> Preview | None:
     except (OSError, ValueError, TypeError) as error:
         raise ReleaseError(
             f"{path} cannot be read ({error}). Put back what it was from a backup, or remove the "
-            f"stack: playbooks/preview.yml with its branch and -e state=absent."
+            f"stack: playbooks/remove.yml with -e stack_name={directory.stack}."
         ) from error
 
 
@@ -128,11 +128,8 @@ def claimed(
     written = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     there = read(directory)
     if there is None:
-        if directory.root.exists():
-            raise ReleaseError(
-                f"The stack '{claim.stack}' is on this host and is no preview: "
-                f"{directory.preview} is missing. Nothing was changed."
-            )
+        if not unclaimed(directory):
+            raise ReleaseError(no_preview(directory))
         if refusal := no_room(host, claim, now):
             raise ReleaseError(refusal)
         fresh = Preview(
@@ -141,15 +138,44 @@ def claimed(
             renewed=written,
         )
         return fresh, True
-    if (there.branch, there.of) != (claim.branch, claim.of):
-        raise ReleaseError(
-            f"The preview '{there.stack}' shows the branch '{there.branch}' of '{there.of}', and "
-            f"the branch '{claim.branch}' of '{claim.of}' has the same short name. Rename the "
-            f"branch, or remove that preview: {there.command}. Nothing was changed."
-        )
+    if refusal := of_another(there, claim.branch, claim.of):
+        raise ReleaseError(refusal)
     kept = replace(there, domain=claim.domain, days=claim.days)
     late = expires(host, kept) < now + min(LATE, timedelta(days=claim.days) / 2)
     return (replace(kept, renewed=written) if late else kept), False
+
+
+def unclaimed(directory: StackDirectory) -> bool:
+    """Tell whether nothing lies where a preview would: no more than a claim that was broken off."""
+    root = directory.root
+    return not root.exists() or all(path.name == f".{PREVIEW_RECORD}~" for path in root.iterdir())
+
+
+def removal_refusal(directory: StackDirectory, branch: str, of: str) -> str:
+    """Say why a stack may not be removed as the preview of a branch, or nothing."""
+    there = read(directory)
+    if there is None:
+        return "" if unclaimed(directory) else no_preview(directory)
+    return of_another(there, branch, of)
+
+
+def no_preview(directory: StackDirectory) -> str:
+    """Say that a stack is an ordinary one."""
+    return (
+        f"The stack '{directory.stack}' is on this host and is no preview: {directory.preview} is "
+        f"missing. Nothing was changed."
+    )
+
+
+def of_another(there: Preview, branch: str, of: str) -> str:
+    """Say that a preview shows another branch than the one that is meant, or nothing."""
+    if (there.branch, there.of) == (branch, of):
+        return ""
+    return (
+        f"The preview '{there.stack}' shows the branch '{there.branch}' of '{there.of}', and the "
+        f"branch '{branch}' of '{of}' has the same short name. Rename the branch, or remove that "
+        f"preview: {there.command}. Nothing was changed."
+    )
 
 
 def no_room(host: Path, claim: Claim, now: datetime) -> str:

@@ -19,10 +19,14 @@ options:
     description: The stack's name.
     type: str
     required: true
-  preview:
-    description: Refuse a stack that is no preview.
-    type: bool
-    default: false
+  branch:
+    description: Refuse a stack that is not the preview of this branch. Empty means any stack.
+    type: str
+    default: ""
+  of:
+    description: The stack whose branch that is.
+    type: str
+    default: ""
   lock_wait:
     description: The most seconds to wait for others.
     type: int
@@ -47,7 +51,8 @@ EXAMPLES = r"""
   slipway.stack.stack_remove:
     host_directory: /srv/slipway
     stack: p-feature-sea-3f9a1c
-    preview: true
+    branch: feature/search
+    of: staging
 """
 
 RETURN = r"""
@@ -64,10 +69,12 @@ notes:
   returned: success
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.stack.plugins.module_utils import previews
 from ansible_collections.slipway.stack.plugins.module_utils.clock import Clock
 from ansible_collections.slipway.stack.plugins.module_utils.door import active_address
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
@@ -77,6 +84,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.lock import (
     holding_host,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.proxy import Proxy
+from ansible_collections.slipway.stack.plugins.module_utils.recognisers import is_stack_name
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
     StackDirectory,
@@ -90,24 +98,30 @@ def main() -> None:
         argument_spec={
             "host_directory": {"type": "path", "required": True},
             "stack": {"type": "str", "required": True},
-            "preview": {"type": "bool", "default": False},
+            "branch": {"type": "str", "default": ""},
+            "of": {"type": "str", "default": ""},
             "lock_wait": {"type": "int", "default": 0},
             "who": {"type": "str", "default": ""},
             "run": {"type": "str", "default": ""},
         },
+        required_by={"branch": "of"},
         supports_check_mode=True,
     )
     given = module.params
     directory = StackDirectory(Path(given["host_directory"]), given["stack"])
-    if given["preview"] and directory.root.exists() and not directory.preview.exists():
-        module.fail_json(
-            msg=f"The stack '{directory.stack}' is no preview: {directory.preview} is missing. "
-            f"Nothing was changed."
-        )
+    if not is_stack_name(directory.stack):
+        module.fail_json(msg=f"'{directory.stack}' is no name of a stack. Nothing was changed.")
     removal = Removal(directory, Engine(), lambda: Proxy(active_address()), Clock())
     holder = Holder("removal", who=given["who"], run=given["run"], stack=directory.stack)
+
+    def refuse() -> None:
+        if given["branch"] and (
+            refusal := previews.removal_refusal(directory, given["branch"], given["of"])
+        ):
+            raise ReleaseError(refusal)
+
     try:
-        answer = settle(removal, holder, wait=given["lock_wait"], check=module.check_mode)
+        answer = settle(removal, holder, refuse, wait=given["lock_wait"], check=module.check_mode)
     except StackBusyError as busy:
         module.fail_json(msg=str(busy), busy=busy.by)
     except (ReleaseError, OSError) as error:
@@ -115,8 +129,15 @@ def main() -> None:
     module.exit_json(**answer)
 
 
-def settle(removal: Removal, holder: Holder, *, wait: float, check: bool) -> dict[str, Any]:
-    """Remove what there is, unless it is a check; return the module's result."""
+def settle(
+    removal: Removal, holder: Holder, refuse: Callable[[], None], *, wait: float, check: bool
+) -> dict[str, Any]:
+    """Remove what there is, unless it is a check; return the module's result.
+
+    `refuse` raises ReleaseError when the stack may not go. It is asked again once nobody else can
+    change the host: what was there may be another's by then.
+    """
+    refuse()
     found = removal.find()
     notes: list[str] = []
     if found.lines() and not check:
@@ -127,6 +148,7 @@ def settle(removal: Removal, holder: Holder, *, wait: float, check: bool) -> dic
             clock=removal.clock,
             progress=lambda _: None,
         ):
+            refuse()
             found, notes = removal.run()
     return {"changed": bool(found.lines()), "removed": found.lines(), "notes": notes}
 
