@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.slipway.stack.plugins.module_utils import expiry, launch, previews, removal
@@ -53,6 +55,35 @@ def test_previews_whose_days_are_over_go_and_others_stay(host: Host) -> None:
     assert host.left_of("p-old") == []
     assert [host.left_of("staging"), host.left_of("p-new")] == before
     assert removed(host) == []
+
+
+def test_a_removal_that_was_broken_off_at_its_end_is_finished(host: Host) -> None:
+    preview(host, "p-new", age=1)
+    before = host.left_of("p-new")
+    for name in (".p-old~", ".p-new~"):
+        (host.root / name / "releases").mkdir(parents=True)
+    assert removed(host) == [("p-new", ""), ("p-old", "")]
+    assert host.left_of("p-old") == []
+    assert host.left_of("p-new") == before
+
+
+def test_a_deploy_that_renews_a_preview_meanwhile_keeps_it(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preview(host, "p-a", age=8)
+    before = host.left_of("p-a")
+    hold = expiry.holding_host
+
+    def renewed_before_it_is_held(*given: Any, **settings: Any) -> Any:
+        directory = StackDirectory(host.root, "p-a")
+        record = previews.read(directory)
+        assert record
+        previews.write(directory, replace(record, renewed="2026-12-09T23:00:00Z"))
+        return hold(*given, **settings)
+
+    monkeypatch.setattr(expiry, "holding_host", renewed_before_it_is_held)
+    assert removed(host) == []
+    assert host.left_of("p-a") == before
 
 
 def test_one_that_cannot_be_removed_keeps_no_other(

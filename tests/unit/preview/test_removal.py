@@ -150,6 +150,15 @@ def test_containers_stay_while_traefik_still_leads_there(host: Host) -> None:
     with pytest.raises(ReleaseError, match="did not let go of p-search-0a1b2c_backend_1@file"):
         of(host).run()
     assert f"{GONE}-backend-1" in host.there
+    with pytest.raises(ReleaseError, match="did not let go"):
+        of(host).run()
+    assert f"{GONE}-backend-1" in host.there
+
+
+def test_a_stack_that_came_back_after_a_half_removal_can_be_removed_again(host: Host) -> None:
+    (host.root / f".{GONE}~" / "releases").mkdir(parents=True)
+    of(host).run()
+    assert remains(host) == []
 
 
 # the module -------------------------------------------------------------------------------------

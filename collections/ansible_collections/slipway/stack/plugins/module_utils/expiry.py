@@ -7,8 +7,10 @@ A preview is looked at again when nothing else is under way: a deploy may have r
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
     StackDirectory,
 )
-from ansible_collections.slipway.stack.plugins.module_utils.removal import Removal
+from ansible_collections.slipway.stack.plugins.module_utils.removal import Removal, broken_off
 
 WAIT_SECONDS = 1800  # for deploys that are under way; the timer comes again
 
@@ -38,7 +40,18 @@ def over(directory: StackDirectory, now: datetime) -> bool:
 def removed(
     host: Path, engine: Engine, clock: Clock, now: Callable[[], datetime]
 ) -> Iterator[tuple[str, str]]:
-    """Remove what is over; yield each stack's name with what failed, or nothing."""
+    """Remove what is over; yield each stack's name with what failed, or nothing.
+
+    First what a removal left that was broken off: no record is there that would call for it.
+    """
+    for path in broken_off(host):
+        stack = path.name[1:-1]
+        try:
+            with held(host, stack, clock):
+                shutil.rmtree(path)
+            yield stack, ""
+        except (ReleaseError, OSError) as error:
+            yield stack, str(error)
     for path in sorted((host / "stacks").glob(f"*/{PREVIEW_RECORD}")):
         directory = StackDirectory(host, path.parent.name)
         try:
@@ -48,14 +61,17 @@ def removed(
             yield directory.stack, str(error)
 
 
+def held(host: Path, stack: str, clock: Clock) -> AbstractContextManager[None]:
+    """Hold the host alone for the removal of a stack."""
+    holder = Holder("removal", who="slipway-previews.timer", stack=stack)
+    return holding_host(host / "stacks", holder, wait=WAIT_SECONDS, clock=clock, progress=print)
+
+
 def _remove(
     directory: StackDirectory, engine: Engine, clock: Clock, now: Callable[[], datetime]
 ) -> bool:
     """Remove a preview when nothing else is under way; tell whether it still was over then."""
-    holder = Holder("removal", who="slipway-previews.timer", stack=directory.stack)
-    with holding_host(
-        directory.root.parent, holder, wait=WAIT_SECONDS, clock=clock, progress=print
-    ):
+    with held(directory.host, directory.stack, clock):
         if not over(directory, now()):
             return False
         Removal(directory, engine, lambda: Proxy(active_address()), clock).run()

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from ansible_collections.slipway.stack.plugins.module_utils.clock import Clock
 from ansible_collections.slipway.stack.plugins.module_utils.definition import STACK_LABEL
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine, EngineError
+from ansible_collections.slipway.stack.plugins.module_utils.preview import PREFIX
 from ansible_collections.slipway.stack.plugins.module_utils.proxy import TRAEFIK_LOG, Proxy
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     RELEASE_ID,
@@ -59,6 +60,11 @@ class Found:
         return [f"{kind} {name}" for kind, each in parts for name in each]
 
 
+def broken_off(host: Path) -> list[Path]:
+    """List the directories of previews whose removal was broken off when nothing else was left."""
+    return sorted(host.glob(f".{PREFIX}*~"))
+
+
 class Removal:
     """Finds what of a stack is on the host, and removes it; whoever does so holds the host."""
 
@@ -97,7 +103,8 @@ class Removal:
             images=self._images(containers),
             files=[
                 path
-                for path in (PAGES / f"{self.stack}.html", self.directory.root, self._gone)
+                # What an earlier removal left has the name that the directory is to get.
+                for path in (PAGES / f"{self.stack}.html", self._gone, self.directory.root)
                 if path.exists()
             ],
         )
@@ -110,7 +117,8 @@ class Removal:
         found = self.find()
         for path in found.routes:
             path.unlink(missing_ok=True)
-        if found.routes:
+        # Where no route is left, too: an earlier removal may have ended unconfirmed.
+        if found.routes or found.containers or found.networks:
             self._confirm()
         together([partial(self.engine.remove, one["Id"], volumes=True) for one in found.containers])
         for name in found.volumes:
@@ -152,7 +160,11 @@ class Removal:
         ]
 
     def _confirm(self) -> None:
-        """Ask Traefik until it shows no router of the stack."""
+        """Ask Traefik until it shows no router of the stack.
+
+        One that stands still cannot say so, and that is well: it would not start again without the
+        networks that it stood on.
+        """
         bound = self.clock.now() + CONFIRM_SECONDS
         while left := self._shown():
             if self.clock.now() > bound:
