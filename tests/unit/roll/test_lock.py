@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.lock import (
     Holder,
     held_by,
     holding,
+    holding_host,
     older_run_refusal,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
@@ -327,6 +329,25 @@ def test_a_removed_lock_file_keeps_nobody_in_or_out(host: Path, host_lock: Path)
 def test_a_host_that_is_not_provisioned_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match=r"not provisioned for the stack 'shop'"):
         attempt(tmp_path)
+
+
+def test_a_deploy_whose_stack_is_removed_while_it_waits_is_told_so(host: Path) -> None:
+    directory = StackDirectory(host, "shop")
+
+    def removed(_: str) -> None:
+        shutil.rmtree(directory.root)
+        removal.close()
+
+    with ExitStack() as removal:
+        stacks = host / "stacks"
+        removal.enter_context(
+            holding_host(stacks, Holder("removal"), wait=0, clock=Clock(), progress=print)
+        )
+        with (
+            pytest.raises(ReleaseError, match="was removed while this waited"),
+            holding(directory, Holder("deploy"), wait=60, clock=Clock(), progress=removed),
+        ):
+            pass
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"other": 1}'])

@@ -101,6 +101,13 @@ def holding(
             f"free as soon as its holder ends or dies.",
             by=str(busy),
         ) from busy
+    except FileNotFoundError as gone:
+        if directory.root.is_dir():
+            raise
+        raise ReleaseError(
+            f"The stack '{directory.stack}' was removed while this waited; nothing was changed. If "
+            f"it is still wanted, bring it up again: playbooks/site.yml, or playbooks/preview.yml."
+        ) from gone
 
 
 @contextmanager
