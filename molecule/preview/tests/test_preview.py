@@ -78,7 +78,10 @@ def test_it_has_a_database_and_secrets_of_its_own(
     assert visitor.notes() == [SEEDED]
     visitor.write_note("only in the preview")
     assert "only in the preview" not in staging_visitor.notes()
-    assert not secrets_of(SEARCH.stack) & secrets_of("staging")
+    own, of_staging = secrets_of(SEARCH.stack), secrets_of("staging")
+    assert own
+    assert of_staging
+    assert not own & of_staging
 
 
 def test_it_does_not_reach_anybody_elses_database(server: Any) -> None:

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.slipway.stack.plugins.module_utils import expiry, launch, previews, removal
+from ansible_collections.slipway.stack.plugins.module_utils import (
+    expiry,
+    launch,
+    lock,
+    previews,
+    removal,
+)
 from ansible_collections.slipway.stack.plugins.module_utils.previews import Preview
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
@@ -72,7 +78,7 @@ def test_a_deploy_that_renews_a_preview_meanwhile_keeps_it(
 ) -> None:
     preview(host, "p-a", age=8)
     before = host.left_of("p-a")
-    hold = expiry.holding_host
+    hold = lock.holding_host
 
     def renewed_before_it_is_held(*given: Any, **settings: Any) -> Any:
         directory = StackDirectory(host.root, "p-a")
