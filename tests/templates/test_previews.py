@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.templates.rendering import FILLED, ROOT, rendered
 
@@ -129,3 +130,16 @@ def test_what_cannot_work_is_refused_before_a_host_is_asked(
     assert derived.code != 0
     assert said in " ".join(derived.output.split())
     assert not derived.found
+
+
+def test_a_place_is_chosen_and_built_while_the_host_is_held() -> None:
+    play = yaml.safe_load((ROOT / "playbooks/preview.yml").read_text())[-1]
+    hold, role = "slipway.stack.hold", "ansible.builtin.import_role"
+    assert play["pre_tasks"][-1][hold].get("state", "held") == "held"
+    assert play["post_tasks"][0][hold]["state"] == "free"
+    held = [task[role]["name"] for task in play["tasks"] if role in task]
+    assert held == ["preview", "preview", "network", "traefik", "data", "stack"]
+    before = [task[role]["tasks_from"] for task in play["pre_tasks"] if role in task]
+    assert before == ["name"]
+    # The roll holds its stack itself.
+    assert [task[role] for task in play["post_tasks"][1:]] == [{"name": "stack"}]
