@@ -20,6 +20,7 @@ from typing import Any
 from pipeline.shell import PipelineError, ask, run, say, setting
 
 FILE = "compose.yml"
+CACHE = "cache"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
@@ -93,16 +94,21 @@ def images(root: Path, where: Place) -> dict[str, str]:
 
 
 def cache_options(wanted: Mapping[str, str]) -> list[str]:
-    """Keep the cache beside the images, where the builder can; the engine's own keeps it itself."""
+    """Keep the cache beside the images, where the builder can; the engine's own keeps it itself.
+
+    CACHE is the tag that this build writes; it reads the one of reviewed code as well.
+    """
     inspected = ask(["docker", "buildx", "inspect"])
     if re.search(r"^Driver:\s+docker$", inspected, re.MULTILINE):
         return []
+    own = setting("CACHE", CACHE)
+    read = dict.fromkeys((CACHE, own))
     return [
         f"--set={target}.{option}"
         for target, repository in wanted.items()
         for option in (
-            f"cache-from=type=registry,ref={repository}:cache",
-            f"cache-to=type=registry,ref={repository}:cache,mode=max,ignore-error=true",
+            *(f"cache-from=type=registry,ref={repository}:{tag}" for tag in read),
+            f"cache-to=type=registry,ref={repository}:{own},mode=max,ignore-error=true",
         )
     ]
 

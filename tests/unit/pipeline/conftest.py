@@ -13,6 +13,7 @@ SETTINGS = (
     "REGISTRY",
     "VERSION",
     "BRANCH",
+    "CACHE",
     "DIGESTS",
     "GITHUB_",
     "SSH_",

@@ -58,6 +58,18 @@ def test_digests_are_handed_on_by_repository(
     assert builder.calls[0].environment["REGISTRY"] == "ghcr.io/org/app"
 
 
+def test_a_build_with_a_cache_of_its_own_leaves_the_other_as_it_is(
+    tmp_path: Path, builder: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CACHE", "cache-previews")
+    images.build(tmp_path, WHERE)
+    (bake,) = builder.lines("docker buildx bake --file=compose.yml --push")
+    for tag in ("cache", "cache-previews"):
+        assert f"--set=backend.cache-from=type=registry,ref={BACKEND}:{tag} " in bake
+    assert f"--set=backend.cache-to=type=registry,ref={BACKEND}:cache-previews," in bake
+    assert f"cache-to=type=registry,ref={BACKEND}:cache," not in bake
+
+
 def test_an_engine_that_builds_by_itself_keeps_its_own_cache(
     tmp_path: Path, builder: Programs
 ) -> None:
