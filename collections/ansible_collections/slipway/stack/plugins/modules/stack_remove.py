@@ -104,7 +104,6 @@ def main() -> None:
             "who": {"type": "str", "default": ""},
             "run": {"type": "str", "default": ""},
         },
-        required_by={"branch": "of"},
         supports_check_mode=True,
     )
     given = module.params
