@@ -155,7 +155,7 @@ def test_a_record_that_cannot_be_read_is_named(host: Path) -> None:
 
 
 def test_a_preview_gets_the_first_subnet_that_nothing_uses() -> None:
-    taken = ["10.213.128.0/24", "10.213.133.7", "default", "10.0.0.0/24"]
+    taken = ["10.213.128.0/24", "10.213.133.7", "default", "10.0.0.0/24", "fd5c::/64"]
     assert free_subnet("10.213.128.0/17", taken) == "10.213.136.0/22"
 
 

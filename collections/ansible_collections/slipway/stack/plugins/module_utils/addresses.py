@@ -155,7 +155,7 @@ def edge_attachments(existing: Iterable[Mapping[str, Any]], slot: str) -> list[d
         {"name": str(network["Name"]), "ipv4_address": slot_address(str(subnet), slot)}
         for network in sorted(existing, key=lambda network: str(network["Name"]))
         if (network.get("Labels") or {}).get("io.slipway.network") == "edge"
-        for subnet in _subnets(network)
+        for subnet in subnets_of(network)
         if subnet.version == _IPV4
     ]
 
@@ -176,7 +176,7 @@ def advertised_devices(routes: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def free_subnet(pool: str, taken: Iterable[str]) -> str:
     """Return the first /22 of a network that overlaps none of the subnets that are taken."""
-    busy = [IPv4Network(subnet) for subnet in taken if _is_specific(subnet)]
+    busy = [ip_network(subnet) for subnet in taken if _is_specific(subnet)]
     for candidate in _network(pool).subnets(new_prefix=_STACK_PREFIX):
         if not any(candidate.overlaps(one) for one in busy):
             return str(candidate)
@@ -195,7 +195,7 @@ def network_problems(
     ``ip -json route`` prints (``dst``, ``dev``). Networks that stand as wanted are no problem;
     others are never moved in place. One that has IPv6 and needs none stands, too.
     """
-    known = {str(network["Name"]): _subnets(network) for network in existing}
+    known = {str(network["Name"]): subnets_of(network) for network in existing}
     taken = [
         (found, f"the Docker network {name}")
         for name, subnets in known.items()
@@ -253,7 +253,8 @@ def _stands_otherwise(variable: str, name: str, subnet: Network, there: list[Net
     )
 
 
-def _subnets(network: Mapping[str, Any]) -> list[Network]:
+def subnets_of(network: Mapping[str, Any]) -> list[Network]:
+    """Return the subnets, of both families, of a network that Docker's API lists."""
     configs = (network.get("IPAM") or {}).get("Config") or []
     return [ip_network(config["Subnet"]) for config in configs if config.get("Subnet")]
 

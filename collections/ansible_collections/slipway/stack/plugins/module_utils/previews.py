@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils.history import aligned
+from ansible_collections.slipway.stack.plugins.module_utils.kernel_lock import TIME
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     PREVIEW_RECORD,
     TIME_FORMAT,
@@ -125,7 +126,7 @@ def claimed(
             f"This host is not provisioned for the stack '{claim.of}', whose branch this is. Run "
             f"playbooks/provision.yml with the same inventory first. Nothing was changed."
         )
-    written = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    written = now.strftime(TIME)
     there = read(directory)
     if there is None:
         if not unclaimed(directory):
@@ -233,7 +234,7 @@ def listing(host: Path, now: datetime) -> list[dict[str, Any]]:
             {
                 **asdict(one),
                 "version": directory.manifest(serving).version if serving else "",
-                "expires": expires(host, one).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "expires": expires(host, one).strftime(TIME),
                 "age": age(one, now),
                 "left": left(host, one, now),
             }

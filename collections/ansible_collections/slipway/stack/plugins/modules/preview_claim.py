@@ -103,8 +103,9 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.stack.plugins.module_utils import launch, previews
-from ansible_collections.slipway.stack.plugins.module_utils.addresses import free_subnet
+from ansible_collections.slipway.stack.plugins.module_utils.addresses import free_subnet, subnets_of
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
+from ansible_collections.slipway.stack.plugins.module_utils.kernel_lock import TIME
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
     StackDirectory,
@@ -175,17 +176,14 @@ def settle(
         "changed": preview != there or outdated,
         "new": new,
         "subnet": preview.subnet,
-        "expires": previews.expires(host, preview).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "expires": previews.expires(host, preview).strftime(TIME),
     }
 
 
 def in_use(host: Path) -> list[str]:
     """List the subnets that networks, routes and other previews of the host have."""
     networks = [
-        config["Subnet"]
-        for network in Engine().all_networks()
-        for config in (network.get("IPAM") or {}).get("Config") or []
-        if "." in config.get("Subnet", "")
+        str(subnet) for network in Engine().all_networks() for subnet in subnets_of(network)
     ]
     listed = subprocess.run(
         ["ip", "-json", "-4", "route", "show"], capture_output=True, text=True, check=True
