@@ -42,6 +42,11 @@ def secret(name: str) -> str:
     return value
 
 
+def secret_lines(name: str) -> list[str]:
+    """Return the lines of a secret that are not empty; raises ImproperlyConfigured as above."""
+    return [line for line in secret(name).splitlines() if line.strip()]
+
+
 def number(name: str, default: int) -> int:
     """Return the variable as a whole number; raises ImproperlyConfigured when it is none."""
     value = text(name, str(default))

@@ -12,7 +12,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # Nothing in the environment turns it on: who works on the code has settings of their own, which no
 # image contains (development/settings.py).
 DEBUG = False
-SECRET_KEY = environment.secret("DJANGO_SECRET_KEY")
+# The first signs; what the others have signed is still believed, until a rotation is over.
+SECRET_KEY, *SECRET_KEY_FALLBACKS = environment.secret_lines("DJANGO_SECRET_KEY")
 ALLOWED_HOSTS = environment.words("DJANGO_ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = environment.words("DJANGO_CSRF_TRUSTED_ORIGINS", default="")
 
@@ -75,7 +76,7 @@ DATABASES: dict[str, dict[str, Any]] = {
         "HOST": environment.text("DATABASE_HOST"),
         "PORT": environment.number("DATABASE_PORT", default=5432),
         "NAME": environment.text("DATABASE_NAME"),
-        "USER": environment.text("DATABASE_USER"),
+        "USER": environment.secret("DATABASE_USER"),
         "PASSWORD": environment.secret("DATABASE_PASSWORD"),
         # A connection per thread, kept, and checked before it is used again.
         "CONN_MAX_AGE": None,

@@ -32,6 +32,12 @@ def test_a_missing_secret_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         environment.secret("KEY")
 
 
+def test_a_secret_may_have_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("new key\n\nold key\n")
+    monkeypatch.setenv("KEY_FILE", str(tmp_path / "key"))
+    assert environment.secret_lines("KEY") == ["new key", "old key"]
+
+
 def test_values_are_read_strictly(monkeypatch: pytest.MonkeyPatch) -> None:
     assert environment.words("LIST", default="") == []
     assert environment.number("NUMBER", default=3) == 3
