@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,6 +108,18 @@ def with_service(name: str, **changes: Any) -> dict[str, Any]:
     service = changed["services"][name] | changes
     changed["services"][name] = {key: value for key, value in service.items() if value is not None}
     return changed
+
+
+def secrets(**values: str) -> str:
+    """Return what the controller makes of the model's secrets, `key` and `password`."""
+    known = {"key": "the key", "password": "the password", "users": ""} | values
+    services = {
+        name: {"uid": service["uid"], "values": {one: known[one] for one in service["secrets"]}}
+        for name, service in model()["services"].items()
+        if "secrets" in service
+    }
+    wanted = {"services": services, "users": known["users"]}
+    return base64.b64encode(json.dumps(wanted).encode()).decode()
 
 
 def release(**changes: Any) -> Release:

@@ -36,6 +36,7 @@ from tests.unit.release.fakes import (
     STACK,
     manifest,
     model,
+    secrets,
     serve,
     with_service,
     written,
@@ -59,7 +60,7 @@ def plan(
         registry,
         wanted or model(),
         version=version,
-        secrets=more.get("secrets", "the secrets"),
+        secrets=more.get("secrets") or secrets(),
         actor={"who": more.get("who", "ada")},
         now=NOON,
     )
@@ -142,7 +143,7 @@ def test_a_first_deploy_without_a_version_says_how_to_choose_one(registry: Regis
     "changed",
     [
         {"version": "1.5.0"},
-        {"secrets": "other secrets"},
+        {"secrets": secrets(key="another")},
         {"wanted": with_service("backend", environment={"PRICE": "6$"})},
     ],
     ids=["version", "secret", "configuration"],
@@ -322,7 +323,7 @@ def wish(registry: Registry, **changes: Any) -> Wish:
         "directory": registry.directory,
         "model": model(),
         "version": "1.4.1",
-        "secrets": "the secrets",
+        "secrets": secrets(),
         "actor": {"who": "ada", "run_number": 42},
         "min_free_disk": "1k",
     }

@@ -17,6 +17,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     RELEASE_ID,
     ReleaseError,
     StackDirectory,
+    definition_of,
     fingerprint,
     free_bank,
     new_id,
@@ -109,21 +110,26 @@ def test_when_all_banks_are_taken_the_error_names_the_procedure() -> None:
 
 # fingerprint ------------------------------------------------------------------------------------
 
-SECRETS = "a-secret-value-that-nobody-may-see"
+SECRETS: dict[str, Any] = {
+    "services": {"backend": {"uid": 10001, "values": {"key": "that nobody may see"}}},
+    "users": "",
+}
 KEY = b"key of this host"
 
 
 def taken_over(
     wanted: dict[str, Any] | None = None,
     *,
-    secrets: str = SECRETS,
+    secrets: dict[str, Any] = SECRETS,
     key: bytes = KEY,
     **changes: Any,
 ) -> str:
     one = release(**({"id": PLACEHOLDER_ID, "bank": 1} | changes))
     wanted = wanted or model()
     return fingerprint(
-        {"compose": compose_definition(wanted, one), "routes": public_routes(wanted, one)},
+        definition_of(
+            {"compose": compose_definition(wanted, one), "routes": public_routes(wanted, one)}
+        ),
         secrets,
         key,
     )
@@ -134,7 +140,7 @@ def taken_over(
     [
         {"images": DIGESTS | {"frontend": f"frontend@sha256:{'c' * 64}"}},
         {"version": "1.4.2"},
-        {"secrets": SECRETS + "!"},
+        {"secrets": SECRETS | {"users": "team:hash"}},
         {"wanted": with_service("backend", environment={"PRICE": "6$"})},
         {"wanted": with_service("backend", paths=["/api", "/admin", "/version"])},
         {"wanted": with_service("backend", memory="1g")},
@@ -167,7 +173,7 @@ def test_what_a_roll_alone_needs_to_know_makes_no_release() -> None:
 
 
 def test_a_fingerprint_tells_nothing_of_a_secret_to_who_has_not_the_hosts_key() -> None:
-    assert SECRETS not in taken_over()
+    assert "that nobody may see" not in taken_over()
     assert taken_over(key=b"key of another host") != taken_over()
 
 

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,13 @@ from ansible_collections.slipway.stack.plugins.module_utils import (
     start,
     switch,
 )
+from ansible_collections.slipway.stack.plugins.module_utils.definition import Release
 from ansible_collections.slipway.stack.plugins.module_utils.job import DEPLOY, Job, Policy
-from ansible_collections.slipway.stack.plugins.module_utils.plan import manifest_services
+from ansible_collections.slipway.stack.plugins.module_utils.plan import (
+    manifest_services,
+    stack_containers,
+    taken_over,
+)
 from ansible_collections.slipway.stack.plugins.module_utils.probe import ProbeFigures
 from ansible_collections.slipway.stack.plugins.module_utils.proxy import publish_routes
 from ansible_collections.slipway.stack.plugins.module_utils.record import Report
@@ -50,9 +55,6 @@ from tests.unit.release.fakes import (
     model,
     provisioned,
     written,
-)
-from tests.unit.release.fakes import (
-    release as release_of,
 )
 from tests.unit.roll.stand_ins import AtOnce, FakeTraefik
 
@@ -159,12 +161,24 @@ class Stage:
 
     # what a test prepares -----------------------------------------------------------------------
 
-    def prepare(self, release_id: str, bank: int = 2, **changes: Any) -> Manifest:
-        """Put a release on the host as release_roll writes it."""
+    def prepare(
+        self,
+        release_id: str,
+        bank: int = 2,
+        rotates: tuple[Manifest, set[str]] | None = None,
+        **changes: Any,
+    ) -> Manifest:
+        """Put a release on the host as release_roll writes it.
+
+        `rotates` has the release that a rotation keeps, and the services whose secrets it changes.
+        """
         whole = model(services=model()["services"] | {"scheduler": SCHEDULER})
         services = manifest_services(whole, release_id, bank)
+        if rotates:
+            kept, readers = rotates
+            services |= taken_over(kept, services, readers, stack_containers(self.engine, STACK))
         one = written(self.directory, manifest(release_id, bank=bank, services=services, **changes))
-        routes = public_routes(whole, release_of(id=release_id, bank=bank))
+        routes = public_routes(whole, Release.from_mapping(asdict(one)))
         path = self.directory.release(release_id) / "routes.yml"
         path.write_text(routes_text(release_id, routes))
         self.routed[release_id] = set(containers_of(one, routed(one)))

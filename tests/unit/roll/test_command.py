@@ -126,5 +126,20 @@ def test_a_secret_is_struck_out_also_without_its_line_end(stage: Stage, engine: 
     assert redacted("<from-a-file>", stage.directory, NEW) == "<********>"
 
 
+def test_a_short_secret_is_struck_out_where_it_stands_alone(
+    stage: Stage, engine: FakeEngine
+) -> None:
+    (stage.directory.release(NEW) / "secrets" / "backend" / "user").write_text("app")
+    shown = redacted('user "app": /app/django.apps application app', stage.directory, NEW)
+    assert shown == 'user "********": /app/django.apps application ********'
+
+
+def test_each_line_of_a_secret_is_struck_out(stage: Stage, engine: FakeEngine) -> None:
+    keys = stage.directory.release(NEW) / "secrets" / "backend" / "keys"
+    keys.write_bytes(b"{\r\n  the new key\r\n  the old key\r\n}")
+    text = redacted("{ bad: the old key }\nthe new key", stage.directory, NEW)
+    assert text == "{ bad: ******** }\n********"
+
+
 def test_a_release_without_secrets_leaves_the_text_alone(stage: Stage, engine: FakeEngine) -> None:
     assert redacted("text", stage.directory, OLD) == "text"

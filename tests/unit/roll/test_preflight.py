@@ -38,7 +38,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     StackDirectory,
 )
 
-from tests.unit.release.fakes import OLD, manifest, model, provisioned, with_service
+from tests.unit.release.fakes import DIGESTS, OLD, manifest, model, provisioned, with_service
 from tests.unit.release.registry import Registry
 
 GOOD_ENGINE = {"Version": "26.1.5+dfsg1", "ApiVersion": "1.45"}
@@ -243,7 +243,7 @@ def test_an_old_version_is_refused(changes: dict[str, Any], text: str) -> None:
 
 def look(registry: Registry, serving: Manifest | None, **changes: Any) -> Findings:
     assert registry.directory
-    values = {"model": model(), "min_free_disk": "1k"} | changes
+    values = {"model": model(), "min_free_disk": "1k", "starting": {*DIGESTS}} | changes
     return problems(
         registry.directory,
         registry,
@@ -259,6 +259,16 @@ def test_a_good_host_has_no_findings(
 ) -> None:
     resolving(monkeypatch, "127.0.0.1")
     assert look(registry, serving) == Findings()
+
+
+def test_what_stays_as_it_is_needs_no_further_memory(
+    registry: Registry, serving: Manifest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    resolving(monkeypatch, "127.0.0.1")
+    (tmp_path / "meminfo").write_text("MemTotal: 524288 kB\nMemAvailable: 524288 kB\n")
+    monkeypatch.setattr(preflight, "MEMINFO", tmp_path / "meminfo")
+    assert look(registry, serving).refusals
+    assert look(registry, serving, starting={"worker"}).refusals == []
 
 
 def test_memory_refuses_beside_a_release_and_warns_before_the_first(

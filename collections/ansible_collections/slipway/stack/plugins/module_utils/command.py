@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from ansible_collections.slipway.stack.plugins.module_utils.definition import command_container
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine, EngineError
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
     StackDirectory,
 )
+from ansible_collections.slipway.stack.plugins.module_utils.secret_files import text_of
 
 LOG_LINES = 40
+# A secret such as `app` is struck out where it stands alone, not out of paths and other words; a
+# line of a longer one such as `{` not at all.
+SHORT = 8
 
 
 def run_command(
@@ -49,7 +55,17 @@ def _run(engine: Engine, container: str, timeout: int) -> str:
 def redacted(text: str, directory: StackDirectory, release_id: str) -> str:
     """Strike the release's secrets out of a text that operators and pipelines will show."""
     paths = (directory.release(release_id) / "secrets").glob("*/*")
+    shown = {part for path in paths for part in _parts(text_of(path).strip())}
     # The longest first: one secret may be the beginning of another.
-    for secret in sorted({path.read_text().strip() for path in paths}, key=len, reverse=True):
-        text = text.replace(secret, "********") if secret else text
+    for secret in sorted(shown, key=len, reverse=True):
+        pattern = re.escape(secret)
+        if len(secret) < SHORT:
+            pattern = rf"(?<![\w./-]){pattern}(?![\w./-])"
+        text = re.sub(pattern, "********", text)
     return text
+
+
+def _parts(secret: str) -> list[str]:
+    """Return a secret, and each line of it that tells something: logs show lines."""
+    lines = [line.strip() for line in secret.splitlines()]
+    return [*filter(None, [secret]), *(line for line in lines if len(line) >= SHORT)]

@@ -98,6 +98,15 @@ def _database_password(values: Values) -> Iterator[Problem]:
         )
 
 
+def _database_login(values: Values) -> Iterator[Problem]:
+    """Want one of the two logins that take turns."""
+    name, user = "data_postgres_login", values.sound.get("data_postgres_user")
+    login = values.sound.get(name)
+    if user and login and login not in {user, f"{user}_b"}:
+        wrong = f"{login} is none of the two logins of data_postgres_user"
+        yield Problem(name, wrong, f"Take {user} or {user}_b.")
+
+
 def _certificate(values: Values) -> Iterator[Problem]:
     """Want both a certificate and its key, made for each other, or none."""
     names = ("traefik_certificate", "traefik_certificate_key")
@@ -179,6 +188,7 @@ CROSS_CHECKS = (
     _firewall_backend,
     _root_login,
     _database_password,
+    _database_login,
     _certificate,
     _digests,
     _verify_keys,

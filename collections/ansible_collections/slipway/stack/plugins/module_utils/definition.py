@@ -8,8 +8,8 @@ fingerprint is taken over, so nothing in here may depend on time or on the host.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils.addresses import (
@@ -75,13 +75,15 @@ class Release:
     """What one deploy adds to the model.
 
     `bank` is the number of the bank of fixed addresses on the stack's edge network; `images` names
-    an image by digest for each service.
+    an image by digest for each service. `taken_over` has the addresses of the routed services whose
+    containers an earlier release brought.
     """
 
     id: str
     bank: int
     version: str
     images: dict[str, str]
+    taken_over: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def from_mapping(cls, release: dict[str, Any]) -> Release:
@@ -91,6 +93,11 @@ class Release:
             bank=release["bank"],
             version=release["version"],
             images=dict(release["images"]),
+            taken_over={
+                name: list(service["containers"].values())
+                for name, service in release.get("services", {}).items()
+                if service.get("home") and service["port"]
+            },
         )
 
 
@@ -163,12 +170,16 @@ def image_reference(image: str, version: str) -> str:
     return image if ":" in name or "@" in name else f"{image}:{version}"
 
 
-def replicas_of(model: dict[str, Any], bank: int) -> Iterator[tuple[str, int, str | None]]:
+def replicas_of(
+    model: dict[str, Any], bank: int, taken_over: Mapping[str, list[str]] | None = None
+) -> Iterator[tuple[str, int, str | None]]:
     """Yield (service, replica, address) in a stable order; only routed services have an address."""
     addresses = iter(bank_addresses(model["subnet"], bank))
+    given = {name: iter(found) for name, found in (taken_over or {}).items()}
     for name, service in sorted(services_of(model).items()):
         for replica in range(1, service["replicas"] + 1):
-            yield name, replica, next(addresses) if service["port"] else None
+            own = next(addresses) if service["port"] else None
+            yield name, replica, next(given[name]) if name in given else own
 
 
 def compose_definition(model: dict[str, Any], release: Release) -> dict[str, Any]:
@@ -177,7 +188,8 @@ def compose_definition(model: dict[str, Any], release: Release) -> dict[str, Any
     Every replica is a service entry of its own, because each has its own fixed address. Commands
     that run before the switch are one-shots that the services wait for, so that a plain
     `docker compose up` of the file is safe too; commands that run after it have a profile, so that
-    it leaves them alone.
+    it leaves them alone. What an earlier release brought is described here, too, but its containers
+    are never made from this file.
     """
     services = services_of(model)
     commands = commands_of(model)
@@ -198,7 +210,7 @@ def compose_definition(model: dict[str, Any], release: Release) -> dict[str, Any
                 else {"profiles": ["after"]}
             ),
         }
-    for name, replica, address in replicas_of(model, release.bank):
+    for name, replica, address in replicas_of(model, release.bank, release.taken_over):
         service = services[name]
         entry = _container(model, release, name, service)
         networks: dict[str, Any] = {network: {} for network in service["networks"]}

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine, EngineError
-from ansible_collections.slipway.stack.plugins.module_utils.proxy import TRAEFIK_GROUP
 from ansible_collections.slipway.stack.plugins.module_utils.release import (
     Manifest,
     ReleaseError,
@@ -20,9 +19,12 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     write_atomically,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.routes import (
-    users_file,
     with_token,
     without_token,
+)
+from ansible_collections.slipway.stack.plugins.module_utils.secret_files import (
+    write_secret,
+    write_users,
 )
 
 
@@ -70,8 +72,7 @@ def write_release(
                 f"Docker Compose refuses the compose file that stack_services makes: {error}"
             ) from error
         if content.secrets["users"]:
-            users = directory.dynamic / users_file(manifest.stack, manifest.id)
-            write_atomically(users, content.secrets["users"], mode=0o640, group=TRAEFIK_GROUP)
+            write_users(directory, manifest, content.secrets["users"])
         # With its manifest, or whoever reads all releases would stumble over this one.
         manifest.write(temporary)
         temporary.rename(target)
@@ -89,8 +90,7 @@ def _write_secrets(parent: Path, services: dict[str, dict[str, Any]]) -> None:
     for service, secrets in services.items():
         (parent / service).mkdir(mode=0o700)
         for name, value in secrets["values"].items():
-            uid = secrets["uid"]
-            write_atomically(parent / service / name, value, mode=0o400, owner=uid, group=uid)
+            write_secret(parent / service / name, value, secrets["uid"])
 
 
 def _make_volumes(parent: Path, volumes: dict[str, dict[str, Any]], scopes: set[str]) -> None:

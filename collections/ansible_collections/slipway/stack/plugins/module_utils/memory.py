@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.slipway.stack.plugins.module_utils.definition import (
-    container_name,
-    services_of,
-)
+from ansible_collections.slipway.stack.plugins.module_utils.definition import services_of
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine
 from ansible_collections.slipway.stack.plugins.module_utils.release import Manifest
 
@@ -75,11 +72,11 @@ def needs(model: dict[str, Any], serving: Manifest | None, used: dict[str, int])
     found = []
     for name, service in sorted(services_of(model).items()):
         limit = size(service["memory"])
+        there = serving.services.get(name, {"containers": {}})["containers"] if serving else {}
         before = {
             replica: used[container]
-            for replica in range(1, service["replicas"] + 1)
-            if serving
-            and (container := container_name(serving.stack, serving.id, name, replica)) in used
+            for replica, container in enumerate(there, 1)
+            if replica <= service["replicas"] and container in used
         }
         if service["singleton"] and before:
             continue

@@ -121,6 +121,7 @@ STRINGS: dict[str, Format] = {
     "data_postgres_image": PINNED_IMAGE,
     "data_postgres_database": IDENTIFIER,
     "data_postgres_user": IDENTIFIER,
+    "data_postgres_login": IDENTIFIER,
     "data_postgres_password": PASSWORD,
     "data_postgres_memory": MEMORY,
     "data_postgres_shm": MEMORY,

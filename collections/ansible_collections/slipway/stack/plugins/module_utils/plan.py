@@ -2,6 +2,9 @@
 
 Read-only. Same means same: a release's fingerprint covers the digests of its images, its compose
 file, its routes and, keyed, its secrets. A deploy of what serves already changes nothing.
+
+A rotation makes a release of the same images and files with other secrets. It asks no registry, and
+takes over the containers of the services whose secrets are the same.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.definition import (
     services_of,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.engine import Engine, EngineError
+from ansible_collections.slipway.stack.plugins.module_utils.files import read_secrets
 from ansible_collections.slipway.stack.plugins.module_utils.lock import (
     OvertakenError,
     older_run_refusal,
@@ -43,6 +47,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     Manifest,
     ReleaseError,
     StackDirectory,
+    definition_of,
     fingerprint,
     free_bank,
     new_id,
@@ -51,6 +56,10 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
 from ansible_collections.slipway.stack.plugins.module_utils.routes import (
     public_routes,
     router_names,
+)
+from ansible_collections.slipway.stack.plugins.module_utils.secret_files import (
+    readers_of_change,
+    secrets_on_host,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.signatures import doubts
 from ansible_collections.slipway.stack.plugins.module_utils.unit import running
@@ -83,6 +92,7 @@ class Wish:
     allow_older_run: bool = False
     digests: dict[str, str] = field(default_factory=dict)
     verify_keys: list[str] = field(default_factory=list)
+    rotate: bool = False
 
 
 def plan_deploy(wish: Wish, engine: Engine, proxy: Proxy, now: datetime) -> Plan:
@@ -110,6 +120,7 @@ def plan_deploy(wish: Wish, engine: Engine, proxy: Proxy, now: datetime) -> Plan
             actor=wish.actor,
             now=now,
             digests=wish.digests,
+            rotate=wish.rotate,
         )
     except ImagesUnavailable as error:
         refusals = error.problems
@@ -118,7 +129,8 @@ def plan_deploy(wish: Wish, engine: Engine, proxy: Proxy, now: datetime) -> Plan
     run_number = wish.actor.get("run_number") or 0
     overtaken = older_run_refusal(serving, run_number, allow=wish.allow_older_run)
     refusals += filter(None, (freeze.refusal(directory, ignore=wish.ignore_freeze), overtaken))
-    if plan and plan.action == ROLL and not overtaken:
+    # What a rotation starts serves already; asking for its signatures would ask the registry.
+    if plan and plan.action == ROLL and not overtaken and not wish.rotate:
         refusals += doubts(
             wish.model,
             plan.manifest.version,
@@ -137,6 +149,7 @@ def plan_deploy(wish: Wish, engine: Engine, proxy: Proxy, now: datetime) -> Plan
             serving=serving,
             containers=stack_containers(engine, directory.stack),
             min_free_disk=wish.min_free_disk,
+            starting=starting(plan.manifest) if plan else set(wish.model["services"]),
         )
     refusals += found.refusals
     if refusals or not plan:
@@ -157,6 +170,7 @@ def make_plan(
     actor: dict[str, Any],
     now: datetime,
     digests: Mapping[str, str] = MappingProxyType({}),
+    rotate: bool = False,
 ) -> Plan:
     """Compare what the inventory wants with what serves; ReleaseError when it cannot be had.
 
@@ -164,24 +178,19 @@ def make_plan(
     """
     serving_id = directory.serving()
     serving = directory.manifest(serving_id) if serving_id else None
-    version = version or (serving.version if serving else "")
-    if not version:
-        raise ReleaseError(
-            f"No version is known: {model['name']} has never been deployed to this host. Choose "
-            f"one with -e stack_version=…, or set stack_version in the inventory."
-        )
-    images = resolve_images(model, version, engine, engine.platform(), digests)
-    placeholder = Release(id=PLACEHOLDER_ID, bank=1, version=version, images=images)
-    wanted = fingerprint(
-        {
-            "compose": compose_definition(model, placeholder),
-            "routes": public_routes(model, placeholder),
-            # Where an image has its files shows in no other file.
-            "assets": {name: one["from"] for name, one in assets_of(model).items()},
-        },
-        secrets,
-        directory.key.read_bytes(),
-    )
+    values = read_secrets(secrets)
+    if rotate:
+        version, images, definition = same_but_for_secrets(model, serving)
+    else:
+        version = version or (serving.version if serving else "")
+        if not version:
+            raise ReleaseError(
+                f"No version is known: {model['name']} has never been deployed to this host. "
+                f"Choose one with -e stack_version=…, or set stack_version in the inventory."
+            )
+        images = resolve_images(model, version, engine, engine.platform(), digests)
+        definition = definition_with(model, version, images)
+    wanted = fingerprint(definition, values, directory.key.read_bytes())
     if found := running(directory, lambda one: one.fingerprint == wanted):
         job, coming = found
         return Plan(FOLLOW, coming, serving_id, job)
@@ -193,6 +202,10 @@ def make_plan(
     known = directory.manifests()
     release_id = new_id(wanted, now, [one.id for one in known])
     bank = free_bank([one.bank for one in known if one.outcome != FAILED])
+    services = manifest_services(model, release_id, bank)
+    if rotate and serving:
+        changed = readers_of_change(secrets_on_host(directory, serving), values)
+        services |= taken_over(serving, services, changed, stack_containers(engine, serving.stack))
     return Plan(
         ROLL,
         Manifest(
@@ -202,16 +215,79 @@ def make_plan(
             fingerprint=wanted,
             bank=bank,
             images=images,
-            services=manifest_services(model, release_id, bank),
+            services=services,
             routers=router_names(model),
             created=utc_now(),
             domain=model["domain"],
             assets=assets_of(model),
             actor=actor,
             pending=[one["name"] for one in commands_of(model) if one["when"] == "after"],
+            definition=definition,
         ),
         serving_id,
     )
+
+
+def definition_with(model: dict[str, Any], version: str, images: dict[str, str]) -> str:
+    """Hash what a release of these images would be, besides its secrets."""
+    placeholder = Release(id=PLACEHOLDER_ID, bank=1, version=version, images=images)
+    return definition_of(
+        {
+            "compose": compose_definition(model, placeholder),
+            "routes": public_routes(model, placeholder),
+            # Where an image has its files shows in no other file.
+            "assets": {name: one["from"] for name, one in assets_of(model).items()},
+        }
+    )
+
+
+def same_but_for_secrets(
+    model: dict[str, Any], serving: Manifest | None
+) -> tuple[str, dict[str, str], str]:
+    """Return version, images and definition that serve; ReleaseError when the model differs."""
+    if not serving:
+        raise ReleaseError(
+            f"Nothing serves in the stack '{model['name']}' on this host, so there are no secrets "
+            f"to rotate. Deploy: ansible-playbook deploy.yml -i <inventory>"
+        )
+    if model["services"].keys() == serving.images.keys():
+        definition = definition_with(model, serving.version, serving.images)
+        if definition == serving.definition:
+            return serving.version, serving.images, definition
+    why = (
+        "More than secrets differs from what serves"
+        if serving.definition
+        else "The release that serves was made by an earlier version of Slipway"
+    )
+    raise ReleaseError(
+        f"{why}. A rotation brings nothing but secrets; nothing was changed. Deploy instead, which "
+        f"rolls every service: ansible-playbook deploy.yml -i <inventory>. What differs is shown "
+        f"with --check --diff.\n{serving.id} serves."
+    )
+
+
+def taken_over(
+    serving: Manifest,
+    services: dict[str, Any],
+    changed: set[str],
+    containers: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Return the services whose containers stay, since they run and read no secret that changed."""
+    running = set(container_names(containers, running_only=True))
+    return {
+        name: {
+            **service,
+            "home": serving.home(name),
+            "containers": serving.services[name]["containers"],
+        }
+        for name, service in services.items()
+        if name not in changed and set(serving.services[name]["containers"]) <= running
+    }
+
+
+def starting(manifest: Manifest) -> set[str]:
+    """Name the services of which a new release brings containers."""
+    return {name for name in manifest.services if manifest.home(name) == manifest.id}
 
 
 def manifest_services(model: dict[str, Any], release_id: str, bank: int) -> dict[str, Any]:
@@ -252,9 +328,9 @@ def container_names(
 
 def containers_are_right(serving: Manifest, containers: list[dict[str, Any]]) -> bool:
     """Tell whether all containers of the serving release run, and none of another exists."""
-    names = {name for service in serving.services.values() for name in service["containers"]}
-    return names <= set(container_names(containers, running_only=True)) and (
-        set(container_names(containers).values()) <= {serving.id}
+    return serving.containers <= set(container_names(containers, running_only=True)) and all(
+        release == serving.id or name in serving.containers
+        for name, release in container_names(containers).items()
     )
 
 

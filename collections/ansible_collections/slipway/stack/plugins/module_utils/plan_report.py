@@ -21,7 +21,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     StackDirectory,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.retire import kept_releases
-from ansible_collections.slipway.stack.plugins.module_utils.routes import users_file
+from ansible_collections.slipway.stack.plugins.module_utils.secret_files import secrets_on_host
 
 SHORT_DIGEST = 12
 
@@ -53,6 +53,7 @@ def plan_lines(
             *image_lines(serving, manifest),
             *secret_lines(directory, serving, read_secrets(secrets)),
             *command_lines(model),
+            *stay_lines(manifest),
         ]
     return head + container_lines(manifest, containers) + drop_lines(directory, manifest, keep)
 
@@ -92,21 +93,20 @@ def secret_lines(
     """Name the secrets that differ; no other difference shows as little of itself."""
     if not serving:
         return []
-    place = directory.release(serving.id) / "secrets"
-    before = {(path.parent.name, path.name): path.read_text() for path in place.glob("*/*")}
-    after = {
-        (service, name): value
-        for service, secrets in wanted["services"].items()
-        for name, value in secrets["values"].items()
-    }
-    users = directory.dynamic / users_file(serving.stack, serving.id)
-    before["stack_basic_auth", "users"] = users.read_text() if users.exists() else ""
-    after["stack_basic_auth", "users"] = wanted["users"]
+    before, after = (_by_reader(one) for one in (secrets_on_host(directory, serving), wanted))
     return [
         f"  secret     {service}: {name} {_change(before.get((service, name)), value)}"
         for service, name in sorted(before.keys() | after.keys())
         if before.get((service, name)) != (value := after.get((service, name)))
     ]
+
+
+def _by_reader(secrets: dict[str, Any]) -> dict[tuple[str, str], str]:
+    return {
+        (service, name): value
+        for service, one in secrets["services"].items()
+        for name, value in one["values"].items()
+    } | {("stack_basic_auth", "users"): secrets["users"]}
 
 
 def _change(before: str | None, after: str | None) -> str:
@@ -125,6 +125,16 @@ def command_lines(model: dict[str, Any]) -> list[str]:
     ]
 
 
+def stay_lines(manifest: Manifest) -> list[str]:
+    """Name the containers that the release takes over as they are."""
+    return [
+        f"  stays      {container}"
+        for name, service in manifest.services.items()
+        if manifest.home(name) != manifest.id
+        for container in service["containers"]
+    ]
+
+
 def container_lines(manifest: Manifest, containers: list[dict[str, Any]]) -> list[str]:
     """Say which containers start, and which stop and go."""
     running = container_names(containers, running_only=True)
@@ -135,7 +145,9 @@ def container_lines(manifest: Manifest, containers: list[dict[str, Any]]) -> lis
         if name not in running
     ]
     goes = sorted(
-        name for name, release in container_names(containers).items() if release != manifest.id
+        name
+        for name, release in container_names(containers).items()
+        if release != manifest.id and name not in manifest.containers
     )
     return [f"  starts     {name}" for name in starts] + [
         f"  stops      {name}, then removes it" if name in running else f"  removes    {name}"

@@ -59,10 +59,12 @@ def problems(
     serving: Manifest | None,
     containers: list[dict[str, Any]],
     min_free_disk: str,
+    starting: set[str],
 ) -> Findings:
     """Look at everything at once; ReleaseError only when the engine or Traefik do not answer.
 
-    `containers` are those of the stack, as the engine's API lists them.
+    `containers` are those of the stack, as the engine's API lists them; `starting` names the
+    services of which new ones come.
     """
     lookup = Lookup(model["domain"])
     with ThreadPoolExecutor() as pool:
@@ -70,7 +72,8 @@ def problems(
         info = pool.submit(engine.ask, "/info")
         version = pool.submit(engine.ask, "/version")
         traefik = pool.submit(proxy.get, "/api/version")
-        wanted = needs(model, serving, memory_used(engine, containers) if serving else {})
+        used = memory_used(engine, containers) if serving else {}
+        wanted = [one for one in needs(model, serving, used) if one.service in starting]
     meminfo = MEMINFO.read_text()
     docker_directory = Path(info.result()[1]["DockerRootDir"])
     refusals = [

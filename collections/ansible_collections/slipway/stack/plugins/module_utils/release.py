@@ -44,11 +44,13 @@ class Manifest:
 
     `services` holds for each service its `port` (None: not routed), its `health`, its `probe`, its
     `singleton`, its `uid` (None: its image's) and its `containers`, a container's name to its fixed
-    address or None. `domain` is the stack's; `assets` holds the volumes of that scope, each with
-    its `owner` and its `from`.
+    address or None. Its `home` names the earlier release whose project has these containers, where
+    a rotation of secrets took them over. `domain` is the stack's; `assets` holds the volumes of
+    that scope, each with its `owner` and its `from`.
     `actor` says who brought it: `who`, `run_number`, `run_url`, `commit`. `probe` and `seconds`
     tell of the roll that made it serve: requests `asked`, `lost`, the `slowest`; seconds per phase.
-    `pending` names the commands with `when: after` that have not ended well yet.
+    `pending` names the commands with `when: after` that have not ended well yet. `definition` is
+    the part of the fingerprint that says nothing of secrets.
     """
 
     id: str
@@ -69,6 +71,22 @@ class Manifest:
     probe: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     pending: list[str] = field(default_factory=list)
+    definition: str = ""
+
+    def home(self, service: str) -> str:
+        """Return the release whose project has a service's containers, mostly this one."""
+        home: str = self.services[service].get("home") or self.id
+        return home
+
+    @property
+    def homes(self) -> set[str]:
+        """The releases whose projects have containers of this one, this one too."""
+        return {self.id, *map(self.home, self.services)}
+
+    @property
+    def containers(self) -> set[str]:
+        """The names of all containers of the services."""
+        return {name for service in self.services.values() for name in service["containers"]}
 
     @property
     def made_by_0_1_0(self) -> bool:
@@ -241,11 +259,22 @@ def free_bank(taken: list[int]) -> int:
     )
 
 
-def fingerprint(parts: dict[str, Any], secrets: str, key: bytes) -> str:
-    """Hash what a release is made of; the secrets go in keyed, so that nobody can guess them."""
-    keyed = hmac.new(key, secrets.encode(), hashlib.sha256).hexdigest()
-    content = json.dumps({**parts, "secrets": keyed}, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(content.encode()).hexdigest()
+def definition_of(parts: dict[str, Any]) -> str:
+    """Hash what a release is made of, besides its secrets."""
+    return hashlib.sha256(_canonical(parts)).hexdigest()
+
+
+def fingerprint(definition: str, secrets: dict[str, Any], key: bytes) -> str:
+    """Hash all that a release is made of; secrets go in keyed, so that nobody can guess them.
+
+    `secrets` are as `files.Content` has them.
+    """
+    keyed = hmac.new(key, _canonical(secrets), hashlib.sha256).hexdigest()
+    return hashlib.sha256(f"{definition} {keyed}".encode()).hexdigest()
+
+
+def _canonical(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
 
 def write_atomically(

@@ -62,11 +62,20 @@ class Retirer:
             self.clock.pause(POLL_SECONDS)
 
     def others(self, releases: set[str | None]) -> list[dict[str, Any]]:
-        """List the stack's containers that belong to no release of the set."""
+        """List the stack's containers that belong to no release of the set.
+
+        One belongs to the release that brought it, and to each that took it over.
+        """
+        held = {
+            name
+            for release_id in filter(None, releases)
+            for name in self.directory.manifest(release_id).containers
+        }
         return [
             container
             for container in self.engine.containers(STACK_LABEL, self.directory.stack)
             if container["Config"]["Labels"].get(RELEASE_LABEL) not in releases
+            and container["Name"].lstrip("/") not in held
         ]
 
     def stop(self, containers: list[dict[str, Any]]) -> None:
@@ -141,6 +150,7 @@ def kept_releases(manifests: list[Manifest], serving: str, keep: int) -> set[str
     """Choose what stays: the serving release and the newest ones that have served, `keep` in all.
 
     A release that never served is of no use to a rollback; the newest failed one stays for its log.
+    With a release stay those whose containers it took over.
     """
     newest_first = sorted(manifests, key=lambda one: one.id, reverse=True)
     served = [
@@ -150,7 +160,8 @@ def kept_releases(manifests: list[Manifest], serving: str, keep: int) -> set[str
     ]
     failed = [one.id for one in newest_first if one.outcome == FAILED]
     coming = [one.id for one in newest_first if one.outcome == PREPARED and one.id > serving]
-    return {serving, *served[: keep - 1], *failed[:1], *coming}
+    kept = {serving, *served[: keep - 1], *failed[:1], *coming}
+    return kept.union(*(one.homes for one in manifests if one.id in kept))
 
 
 def open_connections(pid: int, port: int) -> int:

@@ -34,6 +34,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.retire import Retirer
+from ansible_collections.slipway.stack.plugins.module_utils.secret_files import renew
 from ansible_collections.slipway.stack.plugins.module_utils.start import (
     Starter,
     containers_of,
@@ -77,6 +78,8 @@ class Roll:
             version=self.new.version,
             images=self.new.images,
         )
+        if self.old:
+            self.starter.shared = frozenset(self.new.containers & self.old.containers)
         self.record = Record(self.job, self.trial, self.new, self.report)
         self.handover = Handover(self.new, self.starter, self.retirer, settled=self.resuming)
         self.met = self.resuming  # whether a visitor may have met the new release
@@ -100,6 +103,8 @@ class Roll:
         new = self.new
         if not self.resuming:
             self._settle()
+            if self.old and self.job.action == ROLLBACK:
+                renew(self.directory, new, present=self.old)
             self._pull()
         with self._phase("create"):
             self._create()
@@ -273,7 +278,7 @@ class Roll:
         """Stop the new singletons, then start what a handover had stopped."""
         self.handover.await_end()
         if self.old:
-            names = containers_of(self.new, singletons(self.new))
+            names = sorted(set(containers_of(self.new, singletons(self.new))) - self.starter.shared)
             self.retirer.stop(
                 [one for one in self.engine.inspect(names) if one["State"]["Running"]]
             )
@@ -307,6 +312,8 @@ class Roll:
             self._merge_assets(replace=True)
             for note in self.retirer.prune(self.new.id, self.job.policy.keep):
                 self.say("prune", "note", note)
+            for kept in self.directory.manifests():
+                renew(self.directory, kept, present=self.new)
 
     # parts ------------------------------------------------------------------------------------
 
@@ -317,7 +324,7 @@ class Roll:
         """Find the release that an interrupted roll switched from, if it could serve at once."""
         running = {
             container["Name"].lstrip("/")
-            for container in self.retirer.others({self.new.id})
+            for container in self.retirer.others(set())
             if container["State"]["Running"]
         }
         for manifest in self.directory.manifests():

@@ -135,13 +135,13 @@ def rollback_lines(plan: Plan, serving: Manifest) -> list[str]:
     return [
         f"{one.stack}: {serving.id} (version {serving.version}) → {one.id} (version {one.version})",
         "  runs       no commands: the older code meets the newer schema",
-        *(f"  starts     {name}" for name in _containers(one)),
-        *(f"  stops      {name}, then removes it" for name in _containers(serving)),
+        *(f"  stays      {name}" for name in sorted(one.containers & serving.containers)),
+        *(f"  starts     {name}" for name in sorted(one.containers - serving.containers)),
+        *(
+            f"  stops      {name}, then removes it"
+            for name in sorted(serving.containers - one.containers)
+        ),
     ]
-
-
-def _containers(manifest: Manifest) -> list[str]:
-    return [name for service in manifest.services.values() for name in service["containers"]]
 
 
 def _choices(kept: Kept) -> str:

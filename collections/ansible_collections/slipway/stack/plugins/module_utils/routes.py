@@ -58,7 +58,7 @@ def public_routes(model: dict[str, Any], release: Release) -> dict[str, Any]:
     """
     prefix = project_name(model["name"], release.id)
     addresses: dict[str, list[str]] = {}
-    for name, _, address in replicas_of(model, release.bank):
+    for name, _, address in replicas_of(model, release.bank, release.taken_over):
         if address:
             addresses.setdefault(name, []).append(address)
     routers = _routers(model, prefix)

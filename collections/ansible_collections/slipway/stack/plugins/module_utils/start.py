@@ -56,6 +56,8 @@ class Starter:
         self.directory = directory
         self.engine = engine
         self.clock = clock
+        # Containers of the release that serves, which the new one takes over as they are.
+        self.shared: frozenset[str] = frozenset()
 
     def tag_images(self, manifest: Manifest) -> None:
         """Name each image after the release: by its digest alone it counts as dangling."""
@@ -74,19 +76,24 @@ class Starter:
         """
         left = [command_container(manifest.stack, manifest.id, name) for name in commands]
         together([partial(self.engine.remove, name) for name in left])
-        replicas = [
-            f"{name}-{number}"
-            for name, service in manifest.services.items()
-            for number in range(1, len(service["containers"]) + 1)
-        ]
-        entries = [*commands, *replicas]
-        path = self.directory.release(manifest.id)
-        self.engine.create(path, entries, timeout=ENGINE_SECONDS * len(entries))
+        for home in sorted(manifest.homes):
+            entries = [
+                f"{name}-{number}"
+                for name, service in manifest.services.items()
+                if manifest.home(name) == home
+                for number in range(1, len(service["containers"]) + 1)
+            ]
+            if home == manifest.id:
+                entries = [*commands, *entries]
+            if entries:
+                path = self.directory.release(home)
+                self.engine.create(path, entries, timeout=ENGINE_SECONDS * len(entries))
 
     def weigh(self, manifest: Manifest, shares: int) -> None:
         """Set the weight of a release's containers beside all others on the host."""
         for name in containers_of(manifest, manifest.services):
-            self.engine.weigh(name, shares)
+            if name not in self.shared:
+                self.engine.weigh(name, shares)
 
     def start(self, manifest: Manifest, services: list[str]) -> None:
         """Start the containers of some services side by side; those that run stay as they are."""
@@ -117,7 +124,8 @@ class Starter:
             }
             for container, (service, address) in sorted(waiting.items()):
                 state = states.get(container)
-                if state and (verdict := dead(state, settled=settled)):
+                old = settled or container in self.shared
+                if state and (verdict := dead(state, settled=old)):
                     raise self._unhealthy(container, verdict)
                 missing = (
                     answer(self.engine, state, service, address)

@@ -62,6 +62,13 @@ options:
     description: Let a lower run number replace a higher one.
     type: bool
     default: false
+  rotate:
+    description:
+      - Bring nothing but secrets. The release keeps version and images of the one that serves, asks
+        no registry, and takes over the containers of the services that read no secret that changed.
+      - Fails when more than secrets differs.
+    type: bool
+    default: false
   lock_wait:
     description: Seconds to wait for another deploy, rollback or provision to end.
     type: int
@@ -153,7 +160,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.turn import in_turn
 # The options that are the same in both.
 WISH = (
     *("model", "version", "digests", "verify_keys", "secrets", "actor", "min_free_disk"),
-    *("ignore_freeze", "allow_older_run"),
+    *("ignore_freeze", "allow_older_run", "rotate"),
 )
 
 
@@ -172,6 +179,7 @@ def main() -> None:
             "min_free_disk": {"type": "str", "required": True},
             "ignore_freeze": {"type": "bool", "default": False},
             "allow_older_run": {"type": "bool", "default": False},
+            "rotate": {"type": "bool", "default": False},
             "lock_wait": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
