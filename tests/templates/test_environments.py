@@ -108,6 +108,7 @@ def test_secrets_reach_the_host_as_one_word_for_their_readers_alone(environment:
         "uid": 10001,
         "values": {
             "django_secret_key": FILLED["vault_django_secret_key"],
+            "database_user": "app",
             "database_password": FILLED["vault_postgres_password"],
         },
     }

@@ -76,6 +76,7 @@ def without(name: str, field: str) -> Change:
         (service("frontend", paths=["/", "/api/"]), "stack_services.frontend.paths[1]",
          "answered by backend already"),
         (service(domains=[], paths=["/"]), "stack_services.frontend.paths[0]", "backend"),
+        (variables(data_postgres_login="other"), "data_postgres_login", "Take app or app_b."),
         (variables(host_deploy_user="root"), "host_deploy_user", "host_hardening_except"),
         (variables(host_ssh_users=["ada", "root"]), "host_ssh_users[1]", "does not let in"),
         (service("worker", port=None), "stack_services.worker.port", "is null"),
