@@ -160,8 +160,8 @@ def kept_releases(manifests: list[Manifest], serving: str, keep: int) -> set[str
     ]
     failed = [one.id for one in newest_first if one.outcome == FAILED]
     coming = [one.id for one in newest_first if one.outcome == PREPARED and one.id > serving]
-    kept = {serving, *served[: keep - 1], *failed[:1], *coming}
-    return kept.union(*(one.homes for one in manifests if one.id in kept))
+    kept = {serving, *served[: keep - 1], *coming}
+    return kept.union(failed[:1], *(one.homes for one in manifests if one.id in kept))
 
 
 def open_connections(pid: int, port: int) -> int:
