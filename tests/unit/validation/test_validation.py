@@ -475,6 +475,13 @@ def test_numbers(name: str, accepted: list[Any], rejected: list[Any]) -> None:
         assert validate(SPECS, {**GOOD, name: value}), value
 
 
+def test_a_value_that_sops_has_encrypted_is_refused() -> None:
+    values = put(("stack_secrets", "django_secret_key"), "ENC[AES256_GCM,data:c2VjcmV0,iv:a]")
+    problem = refused(values, "stack_secrets.django_secret_key")
+    assert problem.wrong == "is still encrypted by SOPS"
+    assert "c2VjcmV0" not in str(problem)
+
+
 def test_an_undefined_variable_is_named() -> None:
     values = put(("stack_secrets", "django_secret_key"), Unrenderable(undefined="vault_x"))
     problem = refused(values, "stack_secrets.django_secret_key")

@@ -244,6 +244,8 @@ class Checker:
             return self._empty(place, option)
         if _is_placeholder(value) or (place.secret and formats.PLACEHOLDER in value):
             return self._add(place, *_STILL_PLACEHOLDER)
+        if value.startswith(formats.SEALED):
+            return self._add(place, *_STILL_SEALED)
         if "choices" in option:
             if value in option["choices"]:
                 return value
@@ -265,6 +267,12 @@ class Checker:
 _STILL_PLACEHOLDER = (
     f"still is the placeholder {formats.PLACEHOLDER}",
     "Set the real value, secrets in the inventory's vault.yml.",
+)
+
+
+_STILL_SEALED = (
+    "is still encrypted by SOPS",
+    "Have Ansible open the file: docs/operations.md, 'SOPS in place of Ansible Vault'.",
 )
 
 

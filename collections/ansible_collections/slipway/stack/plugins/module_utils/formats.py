@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PLACEHOLDER = "change-me"
+# How SOPS begins what it has encrypted.
+SEALED = "ENC[AES256_GCM,"
 # Linux gives one argument or environment variable no more than 128 KiB.
 LONGEST_ARGUMENT = 128 * 1024 - 1024
 # Characters of a value that a message shows.

@@ -249,13 +249,16 @@ def is_service_name(text: str) -> bool:
 
 
 def is_text(text: str) -> bool:
-    """Accept what can be an argument or an environment variable."""
-    return "\0" not in text
+    """Accept what can be an argument, an environment variable or a file.
+
+    Half a surrogate pair, as JSON may have it, is no text.
+    """
+    return re.search(r"[\x00\ud800-\udfff]", text) is None
 
 
 def is_line(text: str) -> bool:
     """Accept a text without control characters."""
-    return re.search(r"[\x00-\x1f\x7f]", text) is None
+    return is_text(text) and re.search(r"[\x00-\x1f\x7f]", text) is None
 
 
 def is_pem(kinds: str) -> Callable[[str], bool]:
