@@ -137,7 +137,7 @@ def test_what_has_a_form_refuses_what_is_hostile(spot: Spot) -> None:
 
 def texts(*kinds: str) -> list[str]:
     """Return the hostile values that pass wherever these kinds of free text stand."""
-    spots = [one for one in SPOTS if one.pattern in set().union(*map(FREE.get, kinds))]
+    spots = [one for one in SPOTS if one.pattern in set().union(*(FREE[kind] for kind in kinds))]
     found = {value for spot in spots for value in HOSTILE if accepted(spot, value)}
     assert len(found) > 20, "free text is free"
     return sorted(found)
