@@ -5,6 +5,7 @@ Nothing that they might mean to a shell, to Jinja, Compose or YAML happens on th
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -104,20 +105,20 @@ FREE = {
 }
 
 
-ACCEPTED: dict[tuple[str, str], bool] = {}
+@functools.cache
+def refused(value: str) -> frozenset[str]:
+    """Name the places at which a value is refused, when it stands at all of them at once."""
+    values = GOOD
+    for spot in SPOTS:
+        values = put(spot.steps, value, values)
+    problems = validate(SPECS, values)
+    text = message(problems)
+    assert len(text.splitlines()) == 1 + len(problems), "a value breaks the message's lines"
+    return frozenset(one.path for one in problems)
 
 
 def accepted(spot: Spot, value: str) -> bool:
-    """Tell whether a value passes at a place; a message never holds a line of its own."""
-    if (spot.path, value) not in ACCEPTED:
-        ACCEPTED[spot.path, value] = passes(spot, value)
-    return ACCEPTED[spot.path, value]
-
-
-def passes(spot: Spot, value: str) -> bool:
-    problems = validate(SPECS, put(spot.steps, value))
-    assert len(message(problems).splitlines()) <= 1 + len(problems)
-    return not [one for one in problems if one.path == spot.path]
+    return spot.path not in refused(value)
 
 
 def test_there_are_thousands_of_cases_over_all_roles() -> None:
