@@ -35,6 +35,8 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     StackDirectory,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.routes import (
+    ANY_SUFFIX,
+    HEALTHY_SUFFIX,
     public_routes,
     routes_text,
 )
@@ -135,9 +137,11 @@ def test_what_stays_keeps_its_addresses_in_files_and_routes(
     release = Release.from_mapping(asdict(one))
     services = public_routes(model(), release)["http"]["services"]
     (frontend,) = deployed.services["frontend"]["containers"].values()
-    server = services[f"shop-{one.id}-frontend"]["loadBalancer"]["servers"]
-    assert server == [{"url": f"http://{frontend}:8080"}]
-    moved = {one["url"] for one in services[f"shop-{one.id}-backend"]["loadBalancer"]["servers"]}
+    for suffix in (HEALTHY_SUFFIX, ANY_SUFFIX):
+        server = services[f"shop-{one.id}-frontend{suffix}"]["loadBalancer"]["servers"]
+        assert server == [{"url": f"http://{frontend}:8080"}]
+    backend = services[f"shop-{one.id}-backend{HEALTHY_SUFFIX}"]["loadBalancer"]["servers"]
+    moved = {server["url"] for server in backend}
     assert moved == {"http://10.213.4.32:8000", "http://10.213.4.33:8000"}
     entries = compose_definition(model(), release)["services"]
     assert entries["frontend-1"]["networks"]["edge"]["ipv4_address"] == frontend
