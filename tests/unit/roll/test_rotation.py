@@ -244,6 +244,34 @@ def test_a_rollback_takes_the_present_secrets(stage: Stage) -> None:
     }
 
 
+def test_what_a_killed_rotation_left_running_comes_back_with_the_present_secrets(
+    stage: Stage,
+) -> None:
+    """It has read the old ones, which are revoked some day."""
+    stage.engine.images.update(OLD_IMAGES.values())
+    put(stage, OLD, "backend", password="old")
+    prepared(stage)
+    put(stage, ROTATED, "backend", password="new")
+    killed_at(stage, "drain begin", lambda: stage.roll(ROTATED))
+    before = dict(stage.engine.there)
+    stage.roll(OLD, action=ROLLBACK)
+    assert_serves_alone(stage, OLD)
+    assert values(stage, OLD) == {"backend": {"password": "new"}}
+    again = {name for name in stage.engine.names() if stage.engine.there[name] is before[name]}
+    assert again == STAYS
+
+
+def test_what_another_release_brought_comes_back_with_the_present_secrets(stage: Stage) -> None:
+    stage.engine.images.update(OLD_IMAGES.values())
+    put(stage, OLD, "worker", key="old")
+    rotate(stage)
+    stage.prepare(LATER, bank=4)
+    put(stage, LATER, "worker", key="new")
+    killed_at(stage, "prune begin", lambda: stage.roll(LATER))
+    stage.roll(ROTATED, action=ROLLBACK)
+    assert values(stage, OLD) == {"worker": {"key": "new"}}
+
+
 def test_a_service_s_own_secret_comes_before_another_s_of_the_same_name(stage: Stage) -> None:
     put(stage, OLD, "backend", key="old")
     put(stage, OLD, "worker", key="old")

@@ -34,7 +34,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     ReleaseError,
 )
 from ansible_collections.slipway.stack.plugins.module_utils.retire import Retirer
-from ansible_collections.slipway.stack.plugins.module_utils.secret_files import renew
+from ansible_collections.slipway.stack.plugins.module_utils.secret_files import outdated, renew
 from ansible_collections.slipway.stack.plugins.module_utils.start import (
     Starter,
     containers_of,
@@ -103,8 +103,9 @@ class Roll:
         new = self.new
         if not self.resuming:
             self._settle()
-            if self.old and self.job.action == ROLLBACK:
-                renew(self.directory, new, present=self.old)
+            if self.old:
+                for one in self._returning():
+                    renew(self.directory, one, present=self.old)
             self._pull()
         with self._phase("create"):
             self._create()
@@ -148,6 +149,9 @@ class Roll:
         self.switch.drop_private()
         stays = {self.new.id, self.old.id if self.old else None}
         if self.old:
+            # What still runs of a release that comes back knows the secrets that it began with.
+            if any(any(outdated(self.directory, one, self.old)) for one in self._returning()):
+                stays = {self.old.id}
             self.switch.publish(self.old)
             if self.retirer.others(stays):
                 # A canary may still lead visitors to what goes now.
@@ -319,6 +323,12 @@ class Roll:
 
     def _manifest(self, release_id: str | None) -> Manifest | None:
         return self.directory.manifest(release_id) if release_id else None
+
+    def _returning(self) -> list[Manifest]:
+        """List the releases whose containers a rollback starts."""
+        if self.job.action != ROLLBACK:
+            return []
+        return [self.directory.manifest(home) for home in sorted(self.new.homes)]
 
     def _predecessor(self) -> Manifest | None:
         """Find the release that an interrupted roll switched from, if it could serve at once."""

@@ -7,6 +7,7 @@ Here they are `{"services": {service: {"uid": int, "values": {name: value}}}, "u
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,29 +51,31 @@ def renew(directory: StackDirectory, manifest: Manifest, present: Manifest) -> N
     """
     if manifest.id == present.id or manifest.made_by_0_1_0:
         return
-    there = secrets_on_host(directory, present)
-    values = {
-        name: value
-        for service in there["services"].values()
-        for name, value in service["values"].items()
-    }
-    mine = secrets_on_host(directory, manifest)
-    for service, secrets in mine["services"].items():
-        for name, value in secrets["values"].items():
-            # The same service's own comes first.
-            same = there["services"].get(service, {"values": {}})["values"]
-            wanted = same.get(name, values.get(name, value))
-            if wanted != value:
-                path = directory.release(manifest.id) / "secrets" / service / name
-                write_secret(path, wanted, secrets["uid"])
-    if mine["users"] and there["users"] and mine["users"] != there["users"]:
-        write_users(directory, manifest, there["users"])
+    for path, value in [*outdated(directory, manifest, present)]:
+        write_secret(path, value, path.stat().st_uid)
+    mine, there = (_users(directory, one) for one in (manifest, present))
+    if mine.exists() and there.exists() and text_of(mine) != text_of(there):
+        write_users(directory, manifest, text_of(there))
     if manifest.definition:
         renewed = secrets_on_host(directory, manifest)
         known = fingerprint(manifest.definition, renewed, directory.key.read_bytes())
         if manifest.fingerprint != known:
             manifest.fingerprint = known
             directory.write_manifest(manifest)
+
+
+def outdated(
+    directory: StackDirectory, manifest: Manifest, present: Manifest
+) -> Iterator[tuple[Path, str]]:
+    """Yield the files whose secret has another value in the other release, each with that value."""
+    there = secrets_on_host(directory, present)["services"]
+    values = {name: value for one in there.values() for name, value in one["values"].items()}
+    for service, secrets in secrets_on_host(directory, manifest)["services"].items():
+        # The same service's own come first.
+        wanted = values | there.get(service, {"values": {}})["values"]
+        for name, value in secrets["values"].items():
+            if wanted.get(name, value) != value:
+                yield directory.release(manifest.id) / "secrets" / service / name, wanted[name]
 
 
 def write_secret(path: Path, value: str, uid: int) -> None:
