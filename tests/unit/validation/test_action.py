@@ -80,7 +80,7 @@ def play(folder: Path, values: dict[str, Any], *arguments: str, extra: str = "")
 
 def sound() -> dict[str, Any]:
     """Give the good values without the one that a playbook would render."""
-    return {**GOOD, "stack_secrets": {"django_secret_key": "hunter2"}}
+    return {**GOOD, "stack_secrets": {**GOOD["stack_secrets"], "django_secret_key": "hunter2"}}
 
 
 def test_good_values_pass(tmp_path: Path) -> None:

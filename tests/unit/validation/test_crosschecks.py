@@ -77,6 +77,8 @@ def without(name: str, field: str) -> Change:
          "answered by backend already"),
         (service(domains=[], paths=["/"]), "stack_services.frontend.paths[0]", "backend"),
         (variables(data_postgres_login="other"), "data_postgres_login", "Take app or app_b."),
+        (variables(stack_secrets={"django_secret_key": "app"}), "data_postgres_login",
+         "no secret or environment variable of the stack"),
         (variables(host_deploy_user="root"), "host_deploy_user", "host_hardening_except"),
         (variables(host_ssh_users=["ada", "root"]), "host_ssh_users[1]", "does not let in"),
         (service("worker", port=None), "stack_services.worker.port", "is null"),

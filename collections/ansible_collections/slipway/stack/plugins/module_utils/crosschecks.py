@@ -99,12 +99,35 @@ def _database_password(values: Values) -> Iterator[Problem]:
 
 
 def _database_login(values: Values) -> Iterator[Problem]:
-    """Want one of the two logins that take turns."""
+    """Want one of the two logins that take turns, and an application that is told of the second.
+
+    One that goes on as the first would be locked out when a rotation closes that.
+    """
     name, user = "data_postgres_login", values.sound.get("data_postgres_user")
     login = values.sound.get(name)
     if user and login and login not in {user, f"{user}_b"}:
         wrong = f"{login} is none of the two logins of data_postgres_user"
         yield Problem(name, wrong, f"Take {user} or {user}_b.")
+    elif user and login and login != user and not _is_told(values, login):
+        wrong = (
+            f"is {login}, and no secret or environment variable of the stack has that name in it"
+        )
+        cure = (
+            "Have the application read its user's name from a secret that is data_postgres_login: "
+            "docs/operations.md, 'The database's password', says how."
+        )
+        yield Problem(name, wrong, cure)
+
+
+def _is_told(values: Values, login: str) -> bool:
+    """Tell whether a container may know the login; what is not sound may be what tells it."""
+    names = ("stack_secrets", "stack_environment", "stack_services")
+    if any(name not in values.sound or values.broken(name) for name in names):
+        return True
+    secrets, environment, services = (values.sound[name] for name in names)
+    own = [service.get("environment", {}) for service in services.values()]
+    texts = itertools.chain.from_iterable(one.values() for one in (secrets, environment, *own))
+    return any(login in text for text in texts)
 
 
 def _certificate(values: Values) -> Iterator[Problem]:
