@@ -44,7 +44,10 @@ def secret(name: str) -> str:
 
 def secret_lines(name: str) -> list[str]:
     """Return the lines of a secret that are not empty; raises ImproperlyConfigured as above."""
-    return [line for line in secret(name).splitlines() if line.strip()]
+    lines = [line for line in secret(name).splitlines() if line.strip()]
+    if not lines:
+        raise ImproperlyConfigured(f"{name} has nothing but white space in it.")
+    return lines
 
 
 def number(name: str, default: int) -> int:

@@ -36,6 +36,9 @@ def test_a_secret_may_have_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     (tmp_path / "key").write_text("new key\n\nold key\n")
     monkeypatch.setenv("KEY_FILE", str(tmp_path / "key"))
     assert environment.secret_lines("KEY") == ["new key", "old key"]
+    (tmp_path / "key").write_text(" \n")
+    with pytest.raises(ImproperlyConfigured, match="KEY has nothing but white space"):
+        environment.secret_lines("KEY")
 
 
 def test_values_are_read_strictly(monkeypatch: pytest.MonkeyPatch) -> None:
