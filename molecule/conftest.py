@@ -51,6 +51,7 @@ class Watched(Environment):
         with Processes(secrets) as processes:
             run = super().playbook(name, "-vvv", "--diff", *options, **variables)
         assert not shown(run.output, secrets), name
+        assert processes.looks, "nobody looked at the processes"
         assert not processes.seen, name
         self.ran.add(name)
         return run

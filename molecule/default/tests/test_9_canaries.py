@@ -40,9 +40,9 @@ EVERYWHERE = [
     *("/etc", "/home", "/opt", "/root", "/run", "/srv", "/usr/local", "/var"),
     "/tmp",  # noqa: S108 - the host's
 ]
-# For their readers alone: a release's secrets, Postgres' own, those who may enter, and the page's
-# routes, which name the staff's token.
-READERS = ("/secrets/", ".users", ".maintenance.yml")
+# For their readers alone: a release's secrets, Postgres' own, those who may enter, the page's
+# routes, which name the staff's token, and the engine's logins.
+READERS = ("/secrets/", ".users", ".maintenance.yml", "/root/.docker/config.json")
 
 
 @pytest.fixture(scope="module")

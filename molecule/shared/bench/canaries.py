@@ -32,13 +32,18 @@ def planted(*vaults: Path) -> dict[str, str]:
 
 
 def shapes(secret: str) -> set[str]:
-    """Return what a secret looks like as it is, in JSON, in Python's words and in base64."""
-    return {
-        secret,
-        json.dumps(secret)[1:-1],
-        repr(secret)[1:-1],
-        base64.b64encode(secret.encode()).decode().rstrip("="),
-    }
+    """Return what a secret looks like as it is, in JSON, in Python's words, and those in base64."""
+    plain = {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+    return plain | {_in_base64(one.encode(), before) for one in plain for before in range(3)}
+
+
+def _in_base64(secret: bytes, before: int) -> str:
+    """Return what stands in base64 for a secret that has so many bytes, modulo 3, before it.
+
+    Without the characters at both ends that hold bits of what stands beside it.
+    """
+    text = base64.b64encode(bytes(before) + secret).decode()
+    return text[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]
 
 
 def shown(text: str, secrets: dict[str, str]) -> set[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import subprocess
 import sys
 import time
@@ -10,7 +12,12 @@ from pathlib import Path
 import pytest
 from bench.canaries import Processes, inventory, planted, shown
 
+BEFORE = ("", "a", "ab")
 SECRETS = {"one": 'can\'t "tell" \\ ü', "other": "never-said"}
+
+
+def in_base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 @pytest.mark.parametrize(
@@ -19,9 +26,10 @@ SECRETS = {"one": 'can\'t "tell" \\ ü', "other": "never-said"}
         'said: can\'t "tell" \\ ü.',
         '{"a": "can\'t \\"tell\\" \\\\ \\u00fc"}',
         "{'a': 'can\\'t \"tell\" \\\\ ü'}",
-        "Y2FuJ3QgInRlbGwiIFwgw7w=",
+        *(in_base64(f"{before}{SECRETS['one']} after") for before in BEFORE),
+        in_base64(json.dumps({"a": SECRETS["one"]})),
     ],
-    ids=["as it is", "in JSON", "in Python", "in base64"],
+    ids=["as it is", "in JSON", "in Python", *(f"in base64 {one}" for one in BEFORE), "in both"],
 )
 def test_a_secret_is_known_in_whatever_shape(text: str) -> None:
     assert shown(text, SECRETS) == {"one"}
