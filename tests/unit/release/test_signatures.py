@@ -16,7 +16,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.release import (
     StackDirectory,
 )
 
-from tests.unit.release.fakes import model, serve, written
+from tests.unit.release.fakes import model, secrets, serve, written
 from tests.unit.release.registry import Registry
 from tests.unit.release.test_plan import NOON, Quiet, wish
 
@@ -100,6 +100,22 @@ def test_an_image_that_nobody_signed_is_refused(registry: Registry) -> None:
     reason = refused(registry)
     assert f"not signed by a key of stack_verify_keys for version '1.4.1': {BACKEND}@" in reason
     assert "(cosign: no matching signatures:)" in reason
+
+
+def test_a_rotation_of_what_serves_asks_for_no_signature(
+    registry: Registry, cosign: Cosign
+) -> None:
+    """It brings no image, and may have to do without the registry."""
+    assert registry.directory
+    cosign.sign(f"{BACKEND}@{BUILT}")
+    serving = plan_deploy(
+        wish(registry, model=only_backend(), verify_keys=[KEY]), registry, Quiet(), NOON
+    ).manifest
+    written(registry.directory, serving)
+    serve(registry.directory, serving.id)
+    asked = cosign.calls
+    assert not refused(registry, secrets=secrets(password="another"), rotate=True)
+    assert cosign.calls == asked
 
 
 def test_a_signed_image_is_deployed(registry: Registry, cosign: Cosign) -> None:
