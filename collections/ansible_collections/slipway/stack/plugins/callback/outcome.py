@@ -7,7 +7,8 @@ name: outcome
 type: notification
 short_description: Keep how a deploy or rollback of a stack ended
 description:
-  - Writes what C(deploy.yml) or C(playbooks/rollback.yml) did as JSON, for the pipeline.
+  - Writes what C(deploy.yml), C(playbooks/rollback.yml) or C(playbooks/rotate.yml) did as JSON, for
+    the pipeline.
   - Tells the team of each roll that ended, well or badly, when it was started by hand and
     C(stack_notify_slack_url) or C(stack_notify_webhook_url) is set. A pipeline tells it itself.
 options:
