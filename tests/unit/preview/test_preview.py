@@ -55,6 +55,8 @@ def stack(**changes: Any) -> dict[str, Any]:
         "stack_noindex": True,
         "stack_basic_auth": {"team": "$2y$05$hash"},
         "stack_allowed_addresses": [],
+        "data_postgres_user": "app",
+        "data_postgres_login": "",
         "data_postgres_password": PASSWORD,
         "data_postgres_memory": "1g",
         "data_postgres_cpus": 1.0,
@@ -153,6 +155,21 @@ def test_each_secret_is_drawn_anew_and_the_databases_password_stays_one() -> Non
 
 def test_a_second_run_draws_the_same_secrets() -> None:
     assert own_secrets(stack(), BRANCH) == own_secrets(stack(), BRANCH)
+
+
+def test_the_database_s_password_changes_with_the_stack_s_alone_as_its_login_does() -> None:
+    before = own_secrets(stack(), BRANCH)[1]
+    assert own_secrets(stack(stack_secrets={"key": "another"}), BRANCH)[1] == before
+    assert own_secrets(stack(data_postgres_password="battery-staple"), BRANCH)[1] != before
+
+
+def test_the_name_of_the_login_stays_what_it_is() -> None:
+    for login in ("", "app_b"):
+        base = stack(
+            data_postgres_login=login, stack_secrets={"database_user": login or "app", "key": "k"}
+        )
+        secrets, _ = own_secrets(base, BRANCH)
+        assert secrets["database_user"] == (login or "app")
 
 
 def test_each_branch_has_secrets_of_its_own() -> None:

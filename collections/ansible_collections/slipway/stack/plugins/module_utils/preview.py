@@ -111,21 +111,25 @@ def own_secrets(base: Mapping[str, Any], branch: str) -> tuple[dict[str, str], s
     """Draw a preview's secrets and its database's password; the same ones at each run.
 
     Each is a keyed hash of the stack's own, so that equal ones stay equal and nothing leads back.
-    The key is all of them together: a weak one cannot be guessed from what the preview has. A
-    secret that holds the database's password, such as an address, keeps its form.
+    The key is all of them together: a weak one cannot be guessed from what the preview has. But the
+    password changes when the stack's does, and its login with it: Postgres takes one that way only.
+    A secret that holds the password, such as an address, keeps its form, and so does the login.
     """
     secrets, password = base["stack_secrets"], base["data_postgres_password"]
-    key = json.dumps([base["stack_name"], branch, secrets, password], sort_keys=True).encode()
+    login = base["data_postgres_login"] or base["data_postgres_user"]
 
-    def drawn(value: str) -> str:
-        return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()
+    def drawn(value: str, *key: Any) -> str:
+        whole = json.dumps([base["stack_name"], branch, *key], sort_keys=True).encode()
+        return hmac.new(whole, value.encode(), hashlib.sha256).hexdigest()
 
-    own = drawn(password) if password else ""
+    own = drawn(password, password) if password else ""
 
     def replaced(value: str) -> str:
-        if len(password) >= SHORTEST_PASSWORD and password in value:
+        if value == login:
+            return value
+        if value == password or (len(password) >= SHORTEST_PASSWORD and password in value):
             return str(value.replace(password, own))
-        return drawn(value)
+        return drawn(value, secrets, password)
 
     found = {name: replaced(value) for name, value in secrets.items()}
     return found | base["preview_secrets"], own
