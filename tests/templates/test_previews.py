@@ -91,14 +91,14 @@ def test_it_has_the_version_that_is_asked_for(preview: Derived) -> None:
 
 def test_it_has_none_of_stagings_secrets(preview: Derived) -> None:
     secrets = preview.found["secrets"]
-    assert set(secrets) == {"django_secret_key", "database_password"}
+    assert set(secrets) == {"django_secret_key", "database_user", "database_password"}
     assert secrets["database_password"] == preview.found["password"]
     assert not {*secrets.values()} & {*map(str, FILLED.values())}
 
 
 def test_no_secret_is_shown_at_a_high_verbosity(preview: Derived) -> None:
-    for secret in preview.found["secrets"].values():
-        assert secret not in preview.output
+    for name in ("django_secret_key", "database_password"):
+        assert preview.found["secrets"][name] not in preview.output
     for name in ("vault_django_secret_key", "vault_postgres_password"):
         # Once, where the test itself gives it.
         assert f'"{FILLED[name]}"' not in preview.output.partition("PLAY [")[2]

@@ -5,6 +5,7 @@ Nothing that they might mean to a shell, to Jinja, Compose or YAML happens on th
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import os
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.slipway.stack.plugins.module_utils import credentials
 from ansible_collections.slipway.stack.plugins.module_utils.data import data_definition
 from ansible_collections.slipway.stack.plugins.module_utils.definition import compose_definition
 from ansible_collections.slipway.stack.plugins.module_utils.secret_files import (
@@ -92,11 +94,14 @@ FREE = {
     "arguments": {
         *("stack_services.*.command[]", "stack_services.*.health.command[]"),
         *("stack_commands[].command[]", "stack_commands[].plan[]"),
+        # Those of previews become commands and secrets of the stacks that are derived.
+        "preview_seed[].command[]",
     },
     "secrets": {
-        *("stack_secrets.*", "data_postgres_password"),
+        *("stack_secrets.*", "preview_secrets.*", "data_postgres_password"),
         *("docker_registries.*.username", "docker_registries.*.password"),
     },
+    "credentials": {"traefik_acme_dns_environment.*"},
     "settings": {"data_postgres_options.*"},
     # Written as JSON into Traefik's file.
     "headers": {"stack_security_headers.*", "stack_content_security_policy.*"},
@@ -215,6 +220,17 @@ def test_secrets_arrive_byte_for_byte(tmp_path: Path, monkeypatch: pytest.Monkey
         assert path.read_bytes() == wanted.encode()
         assert text_of(path) == wanted
         assert path.stat().st_mode & 0o777 == 0o400
+
+
+def test_credentials_arrive_byte_for_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fchown", lambda *_: None)
+    monkeypatch.setattr(os, "chown", lambda *_: None)
+    wanted = {f"V{number}": text for number, text in enumerate(texts("credentials"))}
+    word = base64.b64encode(json.dumps(wanted).encode()).decode()
+    (tmp_path / "credentials").mkdir()
+    credentials.put(tmp_path, "name", credentials.read_credentials(word))
+    place = credentials.place(tmp_path, "name")
+    assert {path.name: path.read_bytes().decode() for path in place.iterdir()} == wanted
 
 
 def test_nothing_of_the_project_runs_a_shell_with_a_value() -> None:
