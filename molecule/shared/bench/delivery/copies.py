@@ -175,7 +175,7 @@ def commit_all(folder: str, message: str) -> str:
 
 def git(folder: str, *words: str) -> str:
     """Run git on the runner."""
-    author = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+    author = ("-c", "user.name=Team", "-c", "user.email=team@example.com")
     return runner.execute("git", *author, "-c", f"safe.directory={folder}", *words, folder=folder)
 
 
