@@ -24,5 +24,7 @@ export default defineConfig({
     environment: "jsdom",
     restoreMocks: true,
     unstubGlobals: true,
+    setupFiles: "./src/testing.ts",
+    testTimeout: 30_000,
   },
 });
