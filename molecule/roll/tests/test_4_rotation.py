@@ -44,6 +44,13 @@ def next_site(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
     return replace(site, environment=environment)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def serving(site: Site) -> None:
+    """Have the site serve what the inventory says, whatever the tests before have left."""
+    run = site.deploy(stack_version=site.serves()["version"])
+    assert run.ok, run.output
+
+
 def rotate(site: Site, *options: str, **variables: Any) -> Run:
     """Run the shipped rotation at a high verbosity; no secret may be seen."""
     run = site.environment.playbook("playbooks/rotate.yml", "-vvv", "--diff", *options, **variables)
