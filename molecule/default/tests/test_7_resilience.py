@@ -31,7 +31,7 @@ def test_reboot_brings_everything_back_without_ansible(server: Any, visitor: Vis
     bound = time.monotonic() + BACK_SECONDS
     while time.monotonic() < bound:
         try:
-            if visitor.get("/").ok and visitor.get("/version").ok:
+            if visitor.get("/").ok and visitor.notes() == notes:
                 break
         except requests.RequestException:
             pass

@@ -21,9 +21,11 @@ PLAYBOOKS = sorted(
 TOLD: dict[str, list[dict[str, Any]]] = {
     "playbooks/freeze.yml": [{"freeze_reason": "moving house"}],
     "playbooks/maintenance.yml": [{"state": "on"}, {"state": "off"}],
+    # Production has no previews; what theirs show, the scenario `preview` looks at.
+    "playbooks/preview.yml": [{"branch": "none", "state": "absent"}],
 }
-# Which packages there are today is not this test's affair.
-ONLY_CHECKED = {"playbooks/upgrade.yml"}
+# Which packages there are today is not this test's affair, and the stack is looked at further.
+ONLY_CHECKED = {"playbooks/remove.yml", "playbooks/upgrade.yml"}
 # What is frozen is not rotated, and what was deployed with other variables is gone back from.
 FIRST = ["playbooks/freeze.yml", "playbooks/unfreeze.yml", "playbooks/rollback.yml"]
 THEN = "playbooks/rotate.yml"
