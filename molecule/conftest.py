@@ -12,6 +12,7 @@ import pytest
 from bench.canaries import Processes, planted, shown
 from bench.engine import docker
 from bench.playbooks import Environment, Run
+from bench.site import Site
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,12 @@ def staging() -> Environment:
 def server_named() -> Callable[[str], Server]:
     """Make a server from its container's name."""
     return Server
+
+
+@pytest.fixture(scope="session")
+def server(site: Site) -> Server:
+    """Return the host of the scenario's site, as its own commands show it."""
+    return Server(site.container)
 
 
 @pytest.fixture

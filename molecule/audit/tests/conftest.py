@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,12 +26,6 @@ SITE: Final = Site(
 def site() -> Site:
     """Return the stack that is audited."""
     return SITE
-
-
-@pytest.fixture(scope="session")
-def server(server_named: Callable[[str], Any]) -> Any:
-    """Return its host."""
-    return server_named(SITE.container)
 
 
 @pytest.fixture(scope="session")

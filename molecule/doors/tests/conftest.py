@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from bench.playbooks import Environment
@@ -27,9 +26,3 @@ def staging() -> Site:
     """Return staging, on the same host."""
     inventories = ("inventories/staging", "molecule/inventory/doors-staging")
     return Site(Environment(inventories), "staging", "staging.yourdomain.com", HTTPS_PORT, HOST)
-
-
-@pytest.fixture(scope="session")
-def server(server_named: Callable[[str], Any]) -> Any:
-    """Return the host as its own commands show it."""
-    return server_named(HOST)

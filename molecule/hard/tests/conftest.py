@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -39,12 +39,6 @@ WantedBy=multi-user.target
 def site() -> Site:
     """Return the stack that is attacked."""
     return SITE
-
-
-@pytest.fixture(scope="session")
-def server(server_named: Callable[[str], Any]) -> Any:
-    """Return its host."""
-    return server_named(SITE.container)
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from bench.playbooks import Environment
@@ -23,12 +22,6 @@ SITE: Final = Site(
 def site() -> Site:
     """Return the stack of this application."""
     return SITE
-
-
-@pytest.fixture(scope="session")
-def server(server_named: Callable[[str], Any]) -> Any:
-    """Return the host of this application."""
-    return server_named(SITE.container)
 
 
 @pytest.fixture(params=[SITE.domain, "api.example.com"])

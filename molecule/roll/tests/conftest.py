@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -29,12 +29,6 @@ SITE: Final = Site(
 def site() -> Site:
     """Return the stack that all tests here deploy."""
     return SITE
-
-
-@pytest.fixture(scope="session")
-def server(server_named: Callable[[str], Any]) -> Any:
-    """Return the host as its own commands show it."""
-    return server_named(SITE.container)
 
 
 @dataclass
