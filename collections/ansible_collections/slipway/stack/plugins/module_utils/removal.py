@@ -127,13 +127,12 @@ class Removal:
             self._remove_network(name)
         notes = [note for name in found.images for note in remove_image(self.engine, name)]
         for path in found.files:
-            if path == self.directory.root:
-                # Away from the other stacks first, whose rolls read all that lies there.
-                path = path.rename(self._gone)  # noqa: PLW2901
-            if path.is_dir():
-                shutil.rmtree(path)
+            # Away from the other stacks first, whose rolls read all that lies there.
+            gone = path.rename(self._gone) if path == self.directory.root else path
+            if gone.is_dir():
+                shutil.rmtree(gone)
             else:
-                path.unlink(missing_ok=True)
+                gone.unlink(missing_ok=True)
         return found, notes
 
     @property
