@@ -54,7 +54,7 @@ FAULTS: Final = (
     Fault(
         "a smoke test that fails on staging",
         "slipway.toml",
-        '"/not-there" = 200\n',
+        '"/api/not-there/" = 200\n',  # any other path is a page of the SPA's
         "Deploy to staging",
         "staging",
     ),
