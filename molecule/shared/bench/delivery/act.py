@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -67,7 +68,8 @@ class Delivery:
     """The runner, both repositories, and the runs so far: number and conclusion."""
 
     keys: Keys
-    number: int = 0
+    # Above those that the server has seen if it stands from an earlier time.
+    number: int = field(default_factory=lambda: int(time.time()))
     before: list[tuple[int, str]] = field(default_factory=list)
 
     def run(self, commit: str, number: int = 0) -> Result:
@@ -92,7 +94,7 @@ def act(keys: Keys, commit: str, number: int, before: list[tuple[int, str]]) -> 
     runner.tell_runs(before)
     runner.copy({"secrets": as_secret_file(keys.secrets())}, home, mode=0o600)
     variables = {"SSH_KNOWN_HOSTS": keys.known_hosts, "SMOKE_ADDRESS": f"{SERVER}:443"}
-    settings = {**SETTINGS, "GITHUB_RUN_NUMBER": str(number), "GITHUB_RUN_ID": str(1000 + number)}
+    settings = {**SETTINGS, "GITHUB_RUN_NUMBER": str(number), "GITHUB_RUN_ID": str(number)}
     command = [
         # A session of its own, by which it can be killed with all that it started.
         *("sh", "-c", f'echo $$ > {home}/session; exec "$@"', "sh"),
