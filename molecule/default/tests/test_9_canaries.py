@@ -86,7 +86,7 @@ def test_a_rotation_that_is_done_changes_nothing_and_has_closed_the_old_login(
     run = watched.playbook("playbooks/rotate.yml")
     assert run.ok, run.output
     assert run.changed == 0, run.output
-    query = "SELECT rolname FROM pg_roles WHERE rolcanlogin ORDER BY rolname"
+    query = "SELECT rolname FROM pg_authid WHERE rolpassword IS NOT NULL ORDER BY rolname"
     told = server.run(
         *("docker", "exec", "production-postgres"),
         *("psql", "--username", "postgres", "--tuples-only", "--no-align", "--command", query),

@@ -75,10 +75,10 @@ def shell(site: Site, release: str, service: str, code: str) -> str:
 
 
 def logins(site: Site) -> list[str]:
-    """Return the roles by which somebody may log in to Postgres, and those who have."""
+    """Return the roles that have a password in Postgres, and those who have logged in."""
     query = (
-        "SELECT rolname FROM pg_roles WHERE rolcanlogin UNION SELECT usename FROM pg_stat_activity"
-        " WHERE usename IS NOT NULL ORDER BY 1"
+        "SELECT rolname FROM pg_authid WHERE rolpassword IS NOT NULL"
+        " UNION SELECT usename FROM pg_stat_activity WHERE usename IS NOT NULL ORDER BY 1"
     )
     psql = ("psql", "--username", "postgres", "--tuples-only", "--no-align", "--command", query)
     return site.run("docker", "exec", f"{site.stack}-postgres", *psql).split()
