@@ -10,8 +10,8 @@ holds a lock of its own alone, which deploys and rollbacks share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,29 +78,16 @@ def holding(
             f"This host is not provisioned for the stack '{directory.stack}': {directory.root} is "
             f"missing. Run playbooks/provision.yml with the same inventory first."
         )
-    HOST_LOCK.parent.mkdir(mode=0o700, exist_ok=True)
+    wanted = [
+        Wanted(HOST_LOCK, alone=False),
+        Wanted(slots_lock(), alone=False),
+        Wanted(directory.lock, alone=True),
+    ]
+    held = replace(holder, stack=directory.stack)
+    busy = f"The stack '{directory.stack}' is"
     try:
-        with kernel_lock.hold(
-            [
-                Wanted(HOST_LOCK, alone=False),
-                Wanted(slots_lock(), alone=False),
-                Wanted(directory.lock, alone=True),
-            ],
-            replace(holder, stack=directory.stack),
-            wait=wait,
-            now=clock.now,
-            pause=clock.pause,
-            progress=progress,
-        ):
+        with _holding(wanted, held, busy, wait=wait, clock=clock, progress=progress):
             yield
-    except BusyError as busy:
-        waited = f"Waited {wait:g} s" if wait > 0 else "Did not wait"
-        raise StackBusyError(
-            f"The stack '{directory.stack}' is busy: {busy}. {waited} (stack_lock_wait); nothing "
-            f"was changed. Run this again when that has ended. There is no lock to remove: it is "
-            f"free as soon as its holder ends or dies.",
-            by=str(busy),
-        ) from busy
     except FileNotFoundError as gone:
         if directory.root.is_dir():
             raise
@@ -110,7 +97,6 @@ def holding(
         ) from gone
 
 
-@contextmanager
 def holding_slots(
     stacks: Path,
     holder: Holder,
@@ -118,53 +104,25 @@ def holding_slots(
     wait: float,
     clock: Clock,
     progress: Callable[[str], None],
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Hold Traefik's slots alone, so that no deploy or rollback is under way during a flip.
 
     `stacks` is the directory with one for each stack. Otherwise as `holding`.
     """
-    slots_lock().parent.mkdir(mode=0o700, exist_ok=True)
-    try:
-        with kernel_lock.hold(
-            [Wanted(slots_lock(), alone=True)],
-            holder,
-            wait=wait,
-            now=clock.now,
-            pause=clock.pause,
-            progress=progress,
-            others=lambda: sorted(stacks.glob("*/lock")),
-        ):
-            yield
-    except BusyError as busy:
-        raise ReleaseError(
-            f"Traefik's slots are busy: {busy}. Waited {wait:g} s (stack_lock_wait); nothing was "
-            f"changed. Run this again when that has ended."
-        ) from busy
+    wanted = [Wanted(slots_lock(), alone=True)]
+    busy = "Traefik's slots are"
+    return _holding(wanted, holder, busy, wait=wait, clock=clock, progress=progress, stacks=stacks)
 
 
-@contextmanager
-def sharing_slots(*, wait: float, clock: Clock) -> Iterator[None]:
-    """Hold Traefik's slots against a flip, beside others who do."""
-    slots_lock().parent.mkdir(mode=0o700, exist_ok=True)
-    try:
-        with kernel_lock.hold(
-            [Wanted(slots_lock(), alone=False)],
-            Holder("provision"),
-            wait=wait,
-            now=clock.now,
-            pause=clock.pause,
-            progress=lambda _: None,
-        ):
-            yield
-    except BusyError as busy:
-        raise StackBusyError(
-            f"Traefik's slots are busy: {busy}. Waited {wait:g} s (stack_lock_wait). Run this "
-            f"again when that has ended.",
-            by=str(busy),
-        ) from busy
+def sharing_slots(*, wait: float, clock: Clock) -> AbstractContextManager[None]:
+    """Hold Traefik's slots against a flip, beside others who do. Otherwise as `holding`."""
+    wanted = [Wanted(slots_lock(), alone=False)]
+    busy = "Traefik's slots are"
+    return _holding(
+        wanted, Holder("provision"), busy, wait=wait, clock=clock, progress=lambda _: None
+    )
 
 
-@contextmanager
 def holding_host(
     stacks: Path,
     holder: Holder,
@@ -172,29 +130,51 @@ def holding_host(
     wait: float,
     clock: Clock,
     progress: Callable[[str], None],
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Hold the host alone, so that no deploy, rollback, provisioning or flip is under way.
 
     `stacks` is the directory with one for each stack. Otherwise as `holding`.
     """
+    wanted = [Wanted(HOST_LOCK, alone=True), Wanted(slots_lock(), alone=True)]
+    busy = "The host is"
+    return _holding(wanted, holder, busy, wait=wait, clock=clock, progress=progress, stacks=stacks)
+
+
+@contextmanager
+def _holding(
+    wanted: Sequence[Wanted],
+    holder: Holder,
+    busy: str,
+    *,
+    wait: float,
+    clock: Clock,
+    progress: Callable[[str], None],
+    stacks: Path | None = None,
+) -> Iterator[None]:
+    """Hold these locks; StackBusyError, which begins with `busy`, when others hold them.
+
+    `stacks` is given where those who share a wanted lock can be told by their stacks' own.
+    """
     HOST_LOCK.parent.mkdir(mode=0o700, exist_ok=True)
     try:
         with kernel_lock.hold(
-            [Wanted(HOST_LOCK, alone=True), Wanted(slots_lock(), alone=True)],
+            wanted,
             holder,
             wait=wait,
             now=clock.now,
             pause=clock.pause,
             progress=progress,
-            others=lambda: sorted(stacks.glob("*/lock")),
+            others=lambda: sorted(stacks.glob("*/lock")) if stacks else [],
         ):
             yield
-    except BusyError as busy:
+    except BusyError as other:
+        waited = f"Waited {wait:g} s" if wait > 0 else "Did not wait"
         raise StackBusyError(
-            f"The host is busy: {busy}. Waited {wait:g} s (stack_lock_wait); nothing was changed. "
-            f"Run this again when that has ended.",
-            by=str(busy),
-        ) from busy
+            f"{busy} busy: {other}. {waited} (stack_lock_wait); this changed nothing. Run it again "
+            f"when that has ended. There is no lock to remove: it is free as soon as its holder "
+            f"ends or dies.",
+            by=str(other),
+        ) from other
 
 
 def slots_lock() -> Path:
