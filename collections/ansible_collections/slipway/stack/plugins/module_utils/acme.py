@@ -35,9 +35,9 @@ START_SECONDS = 40
 DEFAULT_CERTIFICATE = b"TRAEFIK DEFAULT CERT"
 # Stands for whatever a wildcard is for; nobody has a name like that.
 ANY_LABEL = "slipway-wildcard"
-# A third of 90 days; certificates that live shorter are warned of at a third of their life.
-WARN_DAYS = 21
-WARN_SHARE = 1 / 3
+# Of certificates that live so many days, warn so many days before their end: Traefik, which renews
+# them 30, 10 and 2 days before (getCertificateRenewDurations in pkg/provider/acme), is late then.
+WARN_DAYS = ((90, 21.0), (30, 7.0), (0, 1.0))
 OPENSSL_TIME = "%b %d %H:%M:%S %Y GMT"
 
 
@@ -205,8 +205,9 @@ def verdict(begin: datetime, end: datetime, now: datetime) -> str:
         return f"is not good before {begin:%Y-%m-%d %H:%M} UTC"
     if left <= 0:
         return f"expired on {end:%Y-%m-%d %H:%M} UTC"
-    whole = (end - begin).total_seconds() / 86400
-    if left < min(WARN_DAYS, whole * WARN_SHARE):
+    # A CA's 90 days lack a second.
+    whole = round((end - begin).total_seconds() / 86400)
+    if left < next(days for lives, days in WARN_DAYS if whole >= lives):
         return f"expires in {left:.1f} days, on {end:%Y-%m-%d %H:%M} UTC"
     return ""
 
