@@ -8,7 +8,7 @@ from bench.delivery import copies, runner
 from bench.delivery.act import Result, as_secret_file, jobs_of
 from bench.shell import BenchError
 
-CALLER = (SOURCE / copies.CALLER).read_text()
+CALLERS = [copies.CALLER, copies.PREVIEW_CALLER]
 SAID = """\
 [Pipeline/Pipeline/Plan]   ✅  Success - Complete job
 [Pipeline/Pipeline/Plan] 🏁  Job succeeded
@@ -35,8 +35,9 @@ def test_a_run_without_a_job_did_not_end_well() -> None:
     assert not Result(1, {}, "").ok
 
 
-def test_all_actions_but_the_attestation_have_stand_ins() -> None:
-    options = runner.replacements("/srv/slipway", CALLER)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_all_actions_but_the_attestation_have_stand_ins(caller: str) -> None:
+    options = runner.replacements("/srv/slipway", (SOURCE / caller).read_text())
     names = [option.partition("=")[2].partition("@")[0] for option in options]
     assert names == [
         "actions/checkout",
@@ -49,12 +50,13 @@ def test_all_actions_but_the_attestation_have_stand_ins() -> None:
 
 
 def test_a_caller_that_calls_something_else_is_refused() -> None:
-    with pytest.raises(BenchError, match="does not call"):
+    with pytest.raises(BenchError, match="calls no workflow"):
         runner.replacements("/srv/slipway", "jobs: {}")
 
 
-def test_what_a_user_fills_in_has_its_place_in_the_caller() -> None:
-    assert CALLER.count("    permissions:\n") == 1
+@pytest.mark.parametrize("caller", CALLERS)
+def test_what_a_user_fills_in_has_its_place_in_the_caller(caller: str) -> None:
+    assert (SOURCE / caller).read_text().count(copies.FILLED_IN_BEFORE) == 1
 
 
 def test_secrets_keep_their_lines() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -27,6 +28,17 @@ SETTINGS: Final = {  # what the runner differs in from GitHub's own
 }
 
 
+@dataclass(frozen=True)
+class Event:
+    """What happens on GitHub: on which branch, who is called then, and what GitHub tells of it."""
+
+    name: str = "push"
+    branch: str = copies.MAIN
+    caller: str = copies.CALLER
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+
+PUSH: Final = Event()
 MARK: Final = "🏁"  # act's, before it says how a job ended
 
 
@@ -65,42 +77,47 @@ def jobs_of(output: str) -> dict[str, bool]:
 
 @dataclass
 class Delivery:
-    """The runner, both repositories, and the runs so far: number and conclusion."""
+    """The runner, both repositories, and main's runs so far: number and conclusion."""
 
     keys: Keys
     # Above those that the server has seen if it stands from an earlier time.
     number: int = field(default_factory=lambda: int(time.time()))
     before: list[tuple[int, str]] = field(default_factory=list)
 
-    def run(self, commit: str, number: int = 0) -> Result:
-        """Run the workflow on a commit, as a push does, with the next number or a given one."""
+    def run(self, commit: str, number: int = 0, event: Event = PUSH) -> Result:
+        """Run a workflow on a commit as an event does, with the next number or a given one."""
         if not number:
             self.number += 1
             number = self.number
-        result = act(self.keys, commit, number, self.before)
-        self.before.append((number, "success" if result.ok else "failure"))
+        result = act(self.keys, commit, number, event, self.before)
+        if event == PUSH:
+            self.before.append((number, "success" if result.ok else "failure"))
         return result
 
 
-def act(keys: Keys, commit: str, number: int, before: list[tuple[int, str]]) -> Result:
+def act(
+    keys: Keys, commit: str, number: int, event: Event, before: list[tuple[int, str]]
+) -> Result:
     """Have act do the caller's jobs, on the runner itself."""
     folder, home = f"{runner.HOME}/run-{number}", f"{runner.HOME}/home-{number}"
     runner.execute("sh", "-c", f"rm -rf {folder} {home} && mkdir -m 0700 {home}")
     copies.git(runner.HOME, "clone", "--quiet", APPLICATION, folder)
-    copies.git(folder, "checkout", "--quiet", "-B", "main", commit)
+    copies.git(folder, "checkout", "--quiet", "-B", event.branch, commit)
     # Act takes the repository's name from here.
     address = f"https://github.com/{copies.REPOSITORY}.git"
     copies.git(folder, "remote", "set-url", "origin", address)
     runner.tell_runs(before)
     runner.copy({"secrets": as_secret_file(keys.secrets())}, home, mode=0o600)
+    runner.copy({"event.json": json.dumps(event.told).encode()}, home)
     variables = {"SSH_KNOWN_HOSTS": keys.known_hosts, "SMOKE_ADDRESS": f"{SERVER}:443"}
     settings = {**SETTINGS, "GITHUB_RUN_NUMBER": str(number), "GITHUB_RUN_ID": str(number)}
     command = [
         # A session of its own, by which it can be killed with all that it started.
         *("sh", "-c", f'echo $$ > {home}/session; exec "$@"', "sh"),
-        *("timeout", str(RUN_SECONDS), "act", "push", "--platform=ubuntu-24.04=-self-hosted"),
+        *("timeout", str(RUN_SECONDS), "act", event.name, "--platform=ubuntu-24.04=-self-hosted"),
         *("--no-skip-checkout", "--use-new-action-cache", f"--secret-file={home}/secrets"),
-        *runner.replacements(SLIPWAY, copies.read(copies.CALLER)),
+        *(f"--eventpath={home}/event.json", f"--workflows={event.caller}"),
+        *runner.replacements(SLIPWAY, copies.read(event.caller)),
         *(f"--var={name}={value}" for name, value in variables.items()),
         *(f"--env={name}={value}" for name, value in settings.items()),
     ]
@@ -140,9 +157,9 @@ def site(environment: str) -> Site:
     return Site(known, environment, DOMAINS[environment], PORT, SERVER)
 
 
-def commit_of(environment: str) -> str:
-    """Return the commit that serves, or nothing."""
-    path = f"/srv/slipway/stacks/{environment}/history.jsonl"
+def commit_of(stack: str) -> str:
+    """Return the commit that serves of a stack, or nothing."""
+    path = f"/srv/slipway/stacks/{stack}/history.jsonl"
     lines = docker("exec", SERVER, "sh", "-c", f"cat {path} 2>/dev/null || true").splitlines()
     served = [json.loads(line) for line in lines]
     versions = [one["version"] for one in served if one["outcome"] == "serving"]
@@ -156,8 +173,8 @@ def kill(number: int) -> None:
     )
 
 
-def must(result: Result) -> Result:
-    """Raise BenchError, with the end of what act said, when a run did not end well."""
-    if not result.ok or not result.began("Deploy to production"):
+def must(result: Result, last: str = "Deploy to production") -> Result:
+    """Raise BenchError, with the end of what act said, when a run did not get well to its end."""
+    if not result.ok or not result.began(last):
         raise BenchError(f"Run {result.number} failed:\n{tail(result.output)}")
     return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import secrets
 import tarfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +22,25 @@ from bench.shell import run
 SERVER: Final = f"{PREFIX}-delivery"
 SLIPWAY: Final = f"{runner.HOME}/slipway"
 APPLICATION: Final = f"{runner.HOME}/application"
+MAIN: Final = "main"
 REPOSITORY: Final = "shop/shop"
 IMAGES: Final = f"{REGISTRY_NAME}/{REPOSITORY}"
-DOMAINS: Final = {"production": "yourdomain.com", "staging": "staging.yourdomain.com"}
+DOMAINS: Final = {"production": "yourdomain.com", "staging": "staging.delivery.test"}
+CERTIFICATES: Final = {
+    "production": [DOMAINS["production"]],
+    "staging": [DOMAINS["staging"], f"*.preview.{DOMAINS['staging']}"],
+}
 # In the hash of molecule/inventory/staging.
 STAGING_LOGIN: Final = "team:the password of staging"
 CALLER: Final = ".github/workflows/deploy.yml"
-# What a user fills into the caller where images do not go to GHCR.
-FILLED_IN: Final = (
-    f"    with:\n      registry: {IMAGES}\n      provenance: false\n    permissions:\n"
-)
+PREVIEW_CALLER: Final = ".github/workflows/preview.yml"
+# What a user fills into the callers where images do not go to GHCR.
+FILLED_IN: Final = {
+    CALLER: f"    with:\n      registry: {IMAGES}\n      provenance: false\n",
+    PREVIEW_CALLER: f"    with:\n      registry: {IMAGES}\n",
+}
+FILLED_IN_BEFORE: Final = "    permissions:\n"
+STYLE: Final = "frontend/src/style.css"
 
 
 @dataclass(frozen=True)
@@ -89,7 +99,7 @@ def make_keys() -> Keys:
 
 def inventory(environment: str, keys: Keys, cosign_sha256: str) -> dict[str, Any]:
     """Return what a team would fill into an inventory, for the bench's server."""
-    certificate = ca.ensure_certificate([DOMAINS[environment]])
+    certificate = ca.ensure_certificate(CERTIFICATES[environment])
     return {
         "host_deploy_keys": [
             PRIVATE_KEY.with_suffix(".pub").read_text().strip(),
@@ -102,6 +112,7 @@ def inventory(environment: str, keys: Keys, cosign_sha256: str) -> dict[str, Any
         "docker_cosign_sha256": cosign_sha256,
         "traefik_certificate": certificate.read_text(),
         "traefik_certificate_key": certificate.with_suffix(".key").read_text(),
+        "stack_domain": DOMAINS[environment],
         "stack_registry": IMAGES,
         "stack_sizes": {"backend": {"replicas": 1, "memory": "512m", "cpus": 2.0}},
         "stack_soak_seconds": 2,
@@ -141,17 +152,28 @@ def put_application() -> str:
     runner.execute("sh", "-c", f"rm -rf {APPLICATION} && mkdir {APPLICATION}")
     data = application.pack(application.SOURCE)
     docker("cp", "-", f"{runner.NAME}:{APPLICATION}", data=data)
-    caller = (application.SOURCE / CALLER).read_text().replace("    permissions:\n", FILLED_IN)
-    runner.copy({Path(CALLER).name: caller.encode()}, f"{APPLICATION}/{Path(CALLER).parent}")
+    for caller, words in FILLED_IN.items():
+        text = (application.SOURCE / caller).read_text()
+        filled = text.replace(FILLED_IN_BEFORE, words + FILLED_IN_BEFORE).encode()
+        runner.copy({Path(caller).name: filled}, f"{APPLICATION}/{Path(caller).parent}")
     return commit_all(APPLICATION, "Begin")
 
 
 def commit(files: Mapping[str, str], message: str) -> str:
-    """Change files of the application and commit them to main; return the commit."""
+    """Change files of the application and commit them; return the commit."""
     for name, text in files.items():
         path = Path(APPLICATION, name)
         runner.copy({path.name: text.encode()}, str(path.parent))
     return commit_all(APPLICATION, message)
+
+
+def change(branch: str = MAIN) -> str:
+    """Commit something that is good to a branch, which begins at main; return the commit."""
+    git(APPLICATION, "checkout", "--quiet", "-B", branch)
+    try:
+        return commit({STYLE: f"{read(STYLE)}/* {time.time()} */\n"}, "Change a colour")
+    finally:
+        git(APPLICATION, "checkout", "--quiet", MAIN)
 
 
 def read(name: str) -> str:
@@ -166,8 +188,8 @@ def undo() -> str:
 
 
 def commit_all(folder: str, message: str) -> str:
-    """Commit all that lies in a folder to main; return the commit."""
-    git(folder, "init", "--quiet", "--initial-branch=main")
+    """Commit all that lies in a folder, at first to main; return the commit."""
+    git(folder, "init", "--quiet", f"--initial-branch={MAIN}")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--allow-empty", f"--message={message}")
     return git(folder, "rev-parse", "HEAD").strip()

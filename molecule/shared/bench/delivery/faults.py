@@ -15,7 +15,6 @@ from bench.shell import BenchError, say, step
 
 STAGES: Final = ("Test", "Build", "Deploy to staging", "Deploy to production")
 WAIT_SECONDS: Final = 900
-STYLE: Final = "frontend/src/style.css"
 
 
 @dataclass(frozen=True)
@@ -101,14 +100,9 @@ def told(status: str, stage: str = "") -> None:
         raise BenchError(f"Expected one notice, {status} {stage}, but these came: {notices}")
 
 
-def change() -> str:
-    """Commit something that is good."""
-    return copies.commit({STYLE: f"{copies.read(STYLE)}/* {time.time()} */\n"}, "Change a colour")
-
-
 def meet(delivery: Delivery, *, older_first: bool) -> None:
     """Start the runs of two commits a second apart; production must end on the newer one."""
-    older, newer = change(), change()
+    older, newer = copies.change(), copies.change()
     numbers = (delivery.number + 1, delivery.number + 2)
     delivery.number += 2
     runs = list(zip((older, newer), numbers, strict=True))
@@ -133,7 +127,7 @@ def meet(delivery: Delivery, *, older_first: bool) -> None:
 
 def kill(delivery: Delivery) -> None:
     """Kill a run while production rolls; the same run again must end on its commit."""
-    commit = change()
+    commit = copies.change()
     number = delivery.number + 1
     thread = threading.Thread(target=delivery.run, args=(commit, number))
     thread.start()

@@ -14,9 +14,9 @@ from typing import Final
 
 from bench import demo
 from bench.asking import Settings
-from bench.delivery import copies, faults, runner
+from bench.delivery import copies, faults, pull_requests, runner
 from bench.delivery.act import INVENTORY, PORT, Delivery, must, site
-from bench.delivery.copies import DOMAINS, SLIPWAY, Keys
+from bench.delivery.copies import CERTIFICATES, DOMAINS, SLIPWAY, Keys
 from bench.load import Running
 from bench.names import PRIVATE_KEY, STATE
 from bench.playbooks import Environment
@@ -27,12 +27,11 @@ FOLDER: Final = STATE / "delivery"
 RATE: Final = 100.0
 LOAD_SECONDS: Final = 900
 POLL_SECONDS: Final = 0.2
-STYLE: Final = "frontend/src/style.css"
 
 
 def set_up() -> Delivery:
     """Make the runner and a provisioned server, and deliver a first commit to it."""
-    made = demo.prepare([[domain] for domain in DOMAINS.values()])
+    made = demo.prepare(list(CERTIFICATES.values()))
     runner.ensure(made)
     with step("Create the server"):
         demo_playbook = Environment((INVENTORY,)).playbook("molecule/shared/create.yml")
@@ -109,7 +108,7 @@ def deliver(delivery: Delivery) -> str:
     running = Running(settings, FOLDER)
     try:
         begun = time.time()
-        commit = copies.commit({STYLE: f"{copies.read(STYLE)}/* {begun} */\n"}, "Change a colour")
+        commit = copies.change()
         with step("From a commit to production"), watched(commit) as live:
             must(delivery.run(commit))
             came = live()
@@ -125,8 +124,9 @@ def deliver(delivery: Delivery) -> str:
 
 
 def run(*, with_faults: bool) -> None:
-    """Deliver under load; before that, if wanted, show what must stop where."""
+    """Deliver under load; before that, a pull request and, if wanted, what must stop where."""
     delivery = set_up()
+    pull_requests.show(delivery)
     if with_faults:
         faults.show(delivery)
     line = deliver(delivery)

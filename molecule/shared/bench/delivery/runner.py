@@ -20,7 +20,8 @@ HOME: Final = "/srv/delivery"
 RECEIVER_PORT: Final = 9980
 RECEIVER: Final = f"http://127.0.0.1:{RECEIVER_PORT}"
 UV_VERSION: Final = "UV_VERSION"  # the Makefile's pin
-WORKFLOW: Final = ROOT / ".github" / "workflows" / "pipeline.yml"
+WORKFLOWS: Final = ROOT / ".github" / "workflows"
+CALLED: Final = re.compile(r"uses: ([\w.-]+/[\w.-]+)/\.github/workflows/([\w-]+\.yml)@(\w+)")
 STAND_INS: Final = ROOT / "molecule" / "shared" / "actions"
 USES: Final = re.compile(r"uses: ((?:[\w.-]+/)[\w.-]+@[0-9a-f]{40})")
 
@@ -101,12 +102,13 @@ def replacements(slipway: str, caller: str) -> list[str]:
     The called workflow is the shipped one; actions have stand-ins, but for the attestation, which
     only GitHub can do and which does not run here.
     """
+    called = CALLED.search(caller)
+    if not called:
+        raise BenchError("The caller calls no workflow of Slipway's")
+    repository, workflow, commit = called.groups()
     found = []
-    for uses in sorted(set(USES.findall(WORKFLOW.read_text()))):
+    for uses in sorted(set(USES.findall((WORKFLOWS / workflow).read_text()))):
         name = uses.partition("@")[0].partition("/")[2]
         if (STAND_INS / name).is_dir():
             found.append(f"--local-repository={uses}={slipway}/molecule/shared/actions/{name}")
-    called = re.search(r"uses: ([\w.-]+/[\w.-]+)/\.github/workflows/pipeline\.yml@(\w+)", caller)
-    if not called:
-        raise BenchError("The caller does not call .github/workflows/pipeline.yml")
-    return [*found, f"--local-repository={called[1]}@{called[2]}={slipway}"]
+    return [*found, f"--local-repository={repository}@{commit}={slipway}"]
