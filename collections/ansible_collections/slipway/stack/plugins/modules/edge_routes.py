@@ -9,14 +9,6 @@ description:
   - Writes a file into Traefik's dynamic directory in one step, or removes it, and waits until
     Traefik's API shows that it was taken.
 options:
-  host_directory:
-    description: The directory that holds everything of this project on the host.
-    type: path
-    required: true
-  stack:
-    description: The stack's name.
-    type: str
-    required: true
   kind:
     description: What the routes are for.
     type: str
@@ -30,6 +22,9 @@ options:
   routes:
     description: The routes as base64 of JSON, since they may hold a password.
     type: str
+extends_documentation_fragment:
+  - slipway.stack.host
+  - slipway.stack.host.stack
 attributes:
   check_mode:
     support: full

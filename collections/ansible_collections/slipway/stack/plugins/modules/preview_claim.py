@@ -11,10 +11,6 @@ description:
   - Refuses a new preview when there are as many as there may be, and says which these are.
   - Puts the program that removes previews whose days are over on the host.
 options:
-  host_directory:
-    description: The directory that holds everything of this project on the host.
-    type: path
-    required: true
   stack:
     description: The preview's own name as a stack.
     type: str
@@ -56,6 +52,8 @@ options:
     description: Where to put the program that removes previews.
     type: path
     required: true
+extends_documentation_fragment:
+  - slipway.stack.host
 attributes:
   check_mode:
     support: full

@@ -8,11 +8,8 @@ short_description: List the previews on the host
 description:
   - Lists the previews of all stacks, the oldest first, each with its branch, address, version, age
     and when it goes.
-options:
-  host_directory:
-    description: The directory that holds everything of this project on the host.
-    type: path
-    required: true
+extends_documentation_fragment:
+  - slipway.stack.host
 attributes:
   check_mode:
     support: full

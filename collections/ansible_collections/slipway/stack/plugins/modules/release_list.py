@@ -9,18 +9,13 @@ description:
   - Reads the manifests of the releases that are kept on the host, and the history of all rolls.
   - As a task it is an action, which explains a host that does not know the user.
 options:
-  host_directory:
-    description: The directory that holds everything of this project on the host.
-    type: path
-    required: true
-  stack:
-    description: The stack's name.
-    type: str
-    required: true
   rolls:
     description: How many of the last rolls to list.
     type: int
     default: 10
+extends_documentation_fragment:
+  - slipway.stack.host
+  - slipway.stack.host.stack
 attributes:
   check_mode:
     support: full

@@ -15,10 +15,6 @@ description:
   - In check mode it also asks the commands what they would do, each in a throw-away container.
   - As a task it is an action, which explains a host that does not know the user.
 options:
-  host_directory:
-    description: The directory that holds everything of this project on the host.
-    type: path
-    required: true
   model:
     description: What the inventory says of the stack, as C(roles/stack/vars/main.yml) gathers it.
     type: dict
@@ -73,6 +69,8 @@ options:
     description: Seconds to wait for another deploy, rollback or provision to end.
     type: int
     default: 0
+extends_documentation_fragment:
+  - slipway.stack.host
 attributes:
   check_mode:
     support: full

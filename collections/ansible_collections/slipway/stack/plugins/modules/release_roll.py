@@ -17,14 +17,6 @@ description:
     it alone, and the next deploy follows it or finds its result.
   - As a task it is an action that follows the process and shows a line for each phase.
 options:
-  host_directory:
-    description: The directory that holds everything of this project on the host.
-    type: path
-    required: true
-  stack:
-    description: The stack's name.
-    type: str
-    required: true
   job:
     description:
       - What is to be done, as C(roles/stack/vars/main.yml) puts it together.
@@ -63,6 +55,9 @@ options:
         description: The volumes by name, each with its C(owner) and its C(scope).
         type: dict
         required: true
+extends_documentation_fragment:
+  - slipway.stack.host
+  - slipway.stack.host.stack
 attributes:
   check_mode:
     support: full

@@ -13,14 +13,6 @@ description:
     M(slipway.stack.release_plan) returns.
   - As a task it is an action, which explains a host that does not know the user.
 options:
-  host_directory:
-    description: The directory that holds everything of this project on the host.
-    type: path
-    required: true
-  stack:
-    description: The stack's name.
-    type: str
-    required: true
   release:
     description: The id of a kept release, or a version, of which the newest kept release is meant.
       Empty means the previous release.
@@ -30,6 +22,9 @@ options:
     description: Seconds to wait for another deploy, rollback or provision to end.
     type: int
     default: 0
+extends_documentation_fragment:
+  - slipway.stack.host
+  - slipway.stack.host.stack
 attributes:
   check_mode:
     support: full

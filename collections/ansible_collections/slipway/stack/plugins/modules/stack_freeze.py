@@ -10,14 +10,6 @@ description:
   - To freeze a frozen stack for another reason replaces who and since when too; for the same reason
     changes nothing.
 options:
-  host_directory:
-    description: The directory that holds everything of this project on the host.
-    type: path
-    required: true
-  stack:
-    description: The stack's name.
-    type: str
-    required: true
   state:
     description: Whether the stack is to be frozen.
     type: str
@@ -31,6 +23,9 @@ options:
     description: Who freezes it.
     type: str
     default: ""
+extends_documentation_fragment:
+  - slipway.stack.host
+  - slipway.stack.host.stack
 attributes:
   check_mode:
     support: full

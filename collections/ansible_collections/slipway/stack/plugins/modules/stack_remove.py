@@ -11,14 +11,6 @@ description:
   - Waits for deploys and provisioning that are under way, and holds the host meanwhile.
   - One that was broken off is finished by the next. Nothing is left to be done by a third.
 options:
-  host_directory:
-    description: The directory that holds everything of this project on the host.
-    type: path
-    required: true
-  stack:
-    description: The stack's name.
-    type: str
-    required: true
   branch:
     description: Refuse a stack that is not the preview of this branch. Empty means any stack.
     type: str
@@ -39,6 +31,9 @@ options:
     description: The URL or number of the CI run that removes it.
     type: str
     default: ""
+extends_documentation_fragment:
+  - slipway.stack.host
+  - slipway.stack.host.stack
 attributes:
   check_mode:
     support: full

@@ -14,10 +14,6 @@ description:
   - Joins the active slot to the edge networks that it is not on yet, without a restart.
   - As a task it is an action that follows the process and shows a line for each phase.
 options:
-  host_directory:
-    description: The directory that holds everything of this project on the host.
-    type: path
-    required: true
   subnet:
     description: The door's subnet, in which the slots have their addresses.
     type: str
@@ -79,6 +75,8 @@ options:
     description: The URL or number of the CI run that provisions.
     type: str
     default: ""
+extends_documentation_fragment:
+  - slipway.stack.host
 attributes:
   check_mode:
     support: full
