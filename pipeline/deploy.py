@@ -9,19 +9,22 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.slipway.stack.plugins.module_utils.outcome import FAILED, Outcome
+from ansible_collections.slipway.stack.plugins.module_utils.outcome import FAILED, STALE, Outcome
 from ansible_collections.slipway.stack.plugins.module_utils.preview import request_problem
 
 from pipeline.images import DIGEST, VERSION
-from pipeline.shell import PipelineError, setting
+from pipeline.shell import PipelineError, say, setting
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9_-]*")
 # Another run may roll and soak before it is this one's turn.
 LOCK_WAIT = "1800"
+# As often as others come between the plan and the roll; each of them has deployed meanwhile.
+MOST_PLANS = 10
 
 
 def deploy(environment: str, version: str, digests: Mapping[str, str]) -> Outcome:
@@ -54,8 +57,21 @@ def remove_preview(environment: str, branch: str) -> Outcome:
 
 
 def play(playbook: str, environment: str, variables: Mapping[str, Any]) -> Outcome:
-    """Run a playbook for an environment; return how it ended, also when it failed."""
+    """Run a playbook for an environment, anew when another deploy came between plan and roll.
+
+    Return how it ended, also when it failed.
+    """
     inventory = inventory_of(environment)
+    for _ in range(MOST_PLANS):
+        ended = play_once(playbook, inventory, variables)
+        if ended.result != STALE:
+            return ended
+        say(f"{ended.message}\nIt is still wanted: planning anew.")
+    return replace(ended, result=FAILED)
+
+
+def play_once(playbook: str, inventory: str, variables: Mapping[str, Any]) -> Outcome:
+    """Run a playbook with an inventory; return how it ended, also when it failed."""
     with tempfile.TemporaryDirectory(prefix="slipway-") as name:
         folder = Path(name)
         outcome, given = folder / "outcome.json", folder / "variables.json"

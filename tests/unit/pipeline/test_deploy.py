@@ -80,6 +80,30 @@ def test_a_run_that_was_overtaken_has_not_failed(programs: Programs, outputs: Pa
     assert "a newer run came first" in summary(outputs)
 
 
+def after_stale_plans(number: int) -> str:
+    """Have the first plays lose to another deploy between their plan and their roll."""
+    first = ended("stale", message="Another deploy came first").removeprefix("#python\n")
+    then = ended("deployed", report=REPORT).removeprefix("#python\n")
+    count = 'turn = len((folder / "calls.jsonl").read_text().splitlines())'
+    return f"#python\n{count}\nexec({first!r} if turn <= {number} else {then!r})\n"
+
+
+def test_a_plan_that_another_deploy_made_stale_is_made_anew(
+    programs: Programs, outputs: Path
+) -> None:
+    programs.answer("ansible-playbook", after_stale_plans(2))
+    assert pipeline.main(["deploy", "staging"]) == 0
+    assert len(programs.calls) == 3
+    assert handed_on(outputs)["result"] == "deployed"
+
+
+def test_plans_that_are_always_stale_fail_in_the_end(programs: Programs, outputs: Path) -> None:
+    programs.answer("ansible-playbook", after_stale_plans(deploy.MOST_PLANS))
+    assert pipeline.main(["deploy", "staging"]) == 1
+    assert len(programs.calls) == deploy.MOST_PLANS
+    assert handed_on(outputs)["result"] == "failed"
+
+
 def test_a_deploy_that_failed_says_why(
     programs: Programs, outputs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -82,6 +82,13 @@ def test_an_older_run_has_not_failed(file: Path) -> None:
     assert play.end()["result"] == "overtaken"
 
 
+def test_a_stale_plan_is_told_from_a_failure(file: Path) -> None:
+    play = Play(file)
+    planned(play)
+    play.badly(ROLL, msg="Another deploy came first", overtaken=False, stale=True)
+    assert play.end()["result"] == "stale"
+
+
 def test_a_failure_keeps_its_reason(file: Path) -> None:
     play = Play(file)
     planned(play)

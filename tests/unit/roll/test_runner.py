@@ -144,6 +144,14 @@ def test_a_plan_that_is_stale_is_refused(run: Run, stage: Stage) -> None:
     result = run(expected="20261121-000000-aaaaaaaa")
     assert_refused(stage, result, "Another deploy came first")
     assert f"planned to replace 20261121-000000-aaaaaaaa, but {OLD} serves" in result["message"]
+    assert result["stale"]
+
+
+def test_an_older_run_with_a_stale_plan_is_overtaken(run: Run, stage: Stage) -> None:
+    newer_run(stage)
+    result = run(expected="20261121-000000-aaaaaaaa")
+    assert result["overtaken"]
+    assert "stale" not in result
 
 
 def test_a_plan_to_finish_what_serves_is_never_stale(run: Run, stage: Stage) -> None:

@@ -18,7 +18,8 @@ class ActionModule(FollowingAction):
     ) -> dict[str, Any]:
         """Return the ``report`` of the roll and its ``lines``; fail with the job's own reason.
 
-        `overtaken` says that a newer run of the pipeline came first.
+        `overtaken` says that a newer run of the pipeline came first, `stale` that another deploy
+        did, after which this one can be planned anew.
         """
         result: dict[str, Any] = super().run(tmp, task_vars)
         started = self._execute_module(module_name=MODULE, task_vars=task_vars)
@@ -29,6 +30,6 @@ class ActionModule(FollowingAction):
         if report := ended.get("report"):
             result.update(report=report, lines=lines(self._task.args["stack"], report))
         if not ended["ok"]:
-            overtaken = ended.get("overtaken", False)
-            result.update(failed=True, msg=ended["message"], overtaken=overtaken)
+            why = {word: ended.get(word, False) for word in ("overtaken", "stale")}
+            result.update(failed=True, msg=ended["message"], **why)
         return result

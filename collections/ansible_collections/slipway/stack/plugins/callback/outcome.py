@@ -32,6 +32,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.outcome import (
     DEPLOYED,
     FAILED,
     OVERTAKEN,
+    STALE,
     UNCHANGED,
     Outcome,
 )
@@ -75,10 +76,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if ignore_errors:
             return
         answer = result.result
-        overtaken = OVERTAKEN if answer.get("overtaken") else FAILED
+        word = next((one for one in (OVERTAKEN, STALE) if answer.get(one)), FAILED)
         message = str(answer.get("msg") or "The task failed and does not say why.")
-        self._note(result, overtaken, message=message, report=answer.get("report"))
-        if result.task.action == ROLL and overtaken == FAILED:
+        self._note(result, word, message=message, report=answer.get("report"))
+        if result.task.action == ROLL and word != OVERTAKEN:
             self._tell()
 
     def v2_runner_on_unreachable(self, result: Any) -> None:

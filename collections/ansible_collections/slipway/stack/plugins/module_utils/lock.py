@@ -34,6 +34,7 @@ __all__ = [
     "Holder",
     "OvertakenError",
     "StackBusyError",
+    "StalePlanError",
     "held_by",
     "holding",
     "holding_host",
@@ -57,6 +58,10 @@ class StackBusyError(ReleaseError):
 
 class OvertakenError(ReleaseError):
     """A newer run of the pipeline has deployed already: the older one has nothing left to do."""
+
+
+class StalePlanError(ReleaseError):
+    """Another deploy ended between a plan and its roll: what is still wanted is planned anew."""
 
 
 @contextmanager

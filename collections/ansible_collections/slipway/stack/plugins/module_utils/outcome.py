@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 DEPLOYED, UNCHANGED, OVERTAKEN, FAILED = "deployed", "unchanged", "overtaken", "failed"
+# Another deploy came between plan and roll.
+STALE = "stale"
 
 
 @dataclass

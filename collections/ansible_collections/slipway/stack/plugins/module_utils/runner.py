@@ -20,6 +20,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.job import DEPLOY, J
 from ansible_collections.slipway.stack.plugins.module_utils.lock import (
     Holder,
     OvertakenError,
+    StalePlanError,
     holding,
     older_run_refusal,
 )
@@ -47,6 +48,8 @@ def main(path: str) -> None:
         result = perform(job, place.say, Clock())
     except OvertakenError as error:
         result = failed(job, str(error)) | {"overtaken": True}
+    except StalePlanError as error:
+        result = failed(job, str(error)) | {"stale": True}
     except (ReleaseError, OSError) as error:
         result = failed(job, str(error))
     except Exception:
@@ -95,11 +98,6 @@ def refuse(job: Job) -> None:
     """Look again at what may have changed since the job was planned."""
     directory = job.directory
     serving = directory.serving()
-    if serving not in {job.expected, job.release}:
-        raise ReleaseError(
-            f"Another deploy came first: it planned to replace {job.expected or 'nothing'}, but "
-            f"{serving} serves now. Nothing was changed. Run it again if it is still wanted."
-        )
     if job.action == DEPLOY:
         current = directory.manifest(serving) if serving else None
         run_number = job.actor.get("run_number") or 0
@@ -107,6 +105,11 @@ def refuse(job: Job) -> None:
             raise OvertakenError(reason)
         if reason := refusal(directory, ignore=job.ignore_freeze):
             raise ReleaseError(reason)
+    if serving not in {job.expected, job.release}:
+        raise StalePlanError(
+            f"Another deploy came first: this one planned to replace {job.expected or 'nothing'}, "
+            f"but {serving} serves now. Nothing was changed. Run it again if it is still wanted."
+        )
 
 
 def run_afterwards(job: Job, engine: Engine, say: Say) -> list[str]:
