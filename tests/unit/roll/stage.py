@@ -108,6 +108,9 @@ class FakeTrial(Trial):
     def compare(self, old: Manifest | None) -> None:
         self.stage.events.append(f"compare {old.id if old else None}")
 
+    def narrow(self, new: Manifest) -> None:
+        self.stage.events.append(f"narrow to {new.id}")
+
     def expect(self, release: Manifest | None) -> None:
         self.expected.append(release.id if release else None)
 

@@ -219,6 +219,31 @@ def test_no_questions_are_none(site: Site) -> None:
     assert one.end() == ProbeFigures()
 
 
+def test_a_question_that_is_dropped_is_answered_first_and_then_asked_no_more(site: Site) -> None:
+    site.behave = lambda path: (200, OLD, 0.3 if path == "/" else 0, b"")
+    one = prober(site)
+    one.begin(30)
+    until(lambda: len(site.asked) >= 10)
+    one.ask([API])
+    site.behave = lambda path: (404 if path == "/" else 200, "" if path == "/" else OLD, 0, b"")
+    so_far = Counter(path for path, _ in site.asked)
+    until(lambda: len(site.asked) >= 40)
+    assert Counter(path for path, _ in site.asked)["/"] == so_far["/"]
+    assert one.end().lost == 0
+
+
+def test_it_waits_while_there_is_nothing_to_ask(site: Site) -> None:
+    one = prober(site)
+    one.begin(30)
+    one.ask([])
+    begun = len(site.asked)
+    time.sleep(0.1)
+    assert len(site.asked) == begun
+    one.ask([PAGE])
+    until(lambda: len(site.asked) > begun)
+    assert one.end().lost == 0
+
+
 def test_late_answers_do_not_slow_the_next_question(site: Site) -> None:
     site.behave = lambda _: (200, OLD, 0.4, b"slow")
     one = prober(site)

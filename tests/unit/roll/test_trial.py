@@ -44,6 +44,9 @@ class FakeProber:
     def begin(self, limit_seconds: float) -> None:
         self.told.append(("begin", limit_seconds))
 
+    def ask(self, questions: list[Question]) -> None:
+        self.questions = questions
+
     def expect(self, release_id: str | None) -> None:
         self.told.append(("expect", release_id))
 
@@ -154,6 +157,19 @@ def test_each_routed_service_is_asked_by_its_own_path_and_host(stage: Stage) -> 
         Question("backend", "/api", "shop.example.com"),
         Question("frontend", "/", "www.shop.example.com"),
     ]
+
+
+def test_a_name_that_is_dropped_is_asked_no_more_and_a_new_one_once_it_is_served(
+    tried: Tried, stage: Stage
+) -> None:
+    stage.old.services["frontend"]["domain"] = "www.shop.example.com"
+    stage.new.services["frontend"]["domain"] = "new.shop.example.com"
+    with tried.trial.probing(stage.new, stage.old):
+        assert tried.prober.questions == questions(stage.old)
+        tried.trial.narrow(stage.new)
+        assert tried.prober.questions == [Question("backend", "/api", "shop.example.com")]
+        tried.trial.expect(stage.new)
+        assert tried.prober.questions == questions(stage.new)
 
 
 # smoke ------------------------------------------------------------------------------------------

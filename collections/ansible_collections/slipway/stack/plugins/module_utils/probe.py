@@ -84,7 +84,7 @@ class Prober:
         """Ask nothing yet."""
         self.entrance = entrance
         self.questions = list(questions)
-        self.rate = rate if self.questions else 0
+        self.rate = rate if questions else 0
         self.clock = clock or Clock()
         self._changed = threading.Condition()
         self._stopped = threading.Event()
@@ -125,6 +125,15 @@ class Prober:
         """
         with self._changed:
             self._expectation = (self._expectation[0] + 1, release_id)
+
+    def ask(self, questions: Sequence[Question]) -> None:
+        """Ask these from now on; wait for the answers to others that are still under way."""
+        with self._changed:
+            self.questions = list(questions)
+            self._changed.wait_for(
+                lambda: all(one.question in self.questions for one in self._waiting),
+                ANSWER_SECONDS,
+            )
 
     def figures(self) -> ProbeFigures:
         """Count what was asked and lost so far."""
@@ -186,9 +195,11 @@ class Prober:
 
     def _launch(self, number: int, *, baseline: bool) -> None:
         """Begin a question in a thread of its own: there is always one free."""
-        question = self.questions[number % len(self.questions)]
-        kept = number // len(self.questions) % 2 == 1
         with self._changed:
+            if not self.questions:
+                return
+            question = self.questions[number % len(self.questions)]
+            kept = number // len(self.questions) % 2 == 1
             now = self.clock.now()
             probe = _Probe(question, kept, now, self._expectation, baseline)
             self._waiting.add(probe)

@@ -128,6 +128,7 @@ class Roll:
         self.trial.compare(self.old)
         if self.old and not self.resuming and self.job.action == DEPLOY:
             self._canary(self.old)
+        self.trial.narrow(new)
         with self._phase("switch"):
             self.met = True
             self.switch.publish(new)
