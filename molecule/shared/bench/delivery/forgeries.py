@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,30 +63,47 @@ def signed_by_another(version: str) -> tuple[str, dict[str, str]]:
     """Push images that have a signature, by a key that the server does not know."""
     tag = "signed-by-another"
     digests = forged(version, tag)
-    folder = f"{runner.HOME}/another-key"
+    password = secrets.token_hex(8)
+    folder = key_folder()
+    environment = {"COSIGN_PASSWORD": password}
+    runner.execute("cosign", "generate-key-pair", environment=environment, folder=folder)
+    sign(tag, digests, password, folder)
+    return tag, digests
+
+
+def signed(version: str, keys: Keys) -> tuple[str, dict[str, str]]:
+    """Push images as the pipeline's build does, as a version that has not been deployed."""
+    tag = "signed"
+    digests = forged(version, tag)
+    folder = key_folder()
+    runner.copy({"cosign.key": keys.cosign.encode()}, folder, mode=0o600)
+    sign(tag, digests, keys.cosign_password, folder)
+    return tag, digests
+
+
+def key_folder() -> str:
+    """Make an empty folder for a key on the runner."""
+    folder = f"{runner.HOME}/signing"
     runner.execute("sh", "-c", f"rm -rf {folder} && mkdir -m 0700 {folder}")
-    password = {"COSIGN_PASSWORD": "another"}
-    runner.execute("cosign", "generate-key-pair", environment=password, folder=folder)
+    return folder
+
+
+def sign(version: str, digests: dict[str, str], password: str, folder: str) -> None:
+    """Sign images for a version by the key in a folder of the runner."""
     for name, digest in digests.items():
         runner.execute(
             *("cosign", "sign", "--key=cosign.key", "--tlog-upload=false", "--yes"),
-            *("--allow-http-registry", f"--annotations=version={tag}"),
+            *("--allow-http-registry", f"--annotations=version={version}"),
             f"{IMAGES}/{name}@{digest}",
-            environment=password,
+            environment={"COSIGN_PASSWORD": password},
             folder=folder,
         )
-    return tag, digests
 
 
 def signed_for_another_version(version: str) -> tuple[str, dict[str, str]]:
     """Let another tag lead to images that are signed for their own."""
     tag = "another-version"
     return tag, {name: push(name, tag, pull(name, version)) for name in NAMES}
-
-
-def built(version: str) -> dict[str, str]:
-    """Return the digests that the build handed on."""
-    return {name: sha256(pull(name, version).content) for name in NAMES}
 
 
 @contextmanager
@@ -125,7 +143,6 @@ def refusal(keys: Keys, version: str, digests: dict[str, str]) -> str:
 def show(delivery: Delivery) -> None:
     """Have each forgery refused while production goes on, and then what is right let in."""
     serving = commit_of("production")
-    honest = built(serving)
 
     def refuse(version: str, digests: dict[str, str], words: str) -> None:
         said = refusal(delivery.keys, version, digests)
@@ -142,8 +159,11 @@ def show(delivery: Delivery) -> None:
     for title, forge in forgeries.items():
         with step(f"Refuse images {title}"):
             refuse(*forge(serving), UNSIGNED)
-    with step("Refuse a version whose tags were moved after the build"), moved(serving):
-        refuse(serving, honest, MOVED)
+    version, honest = signed(serving, delivery.keys)
+    with step("Refuse a version whose tags were moved after the build"), moved(version):
+        refuse(version, honest, MOVED)
     with step("Let in what was built"):
-        if said := refusal(delivery.keys, serving, honest):
+        if said := refusal(delivery.keys, version, honest):
             raise BenchError(said)
+        if commit_of("production") != version:
+            raise BenchError(f"{commit_of('production')} serves, not what was built")
