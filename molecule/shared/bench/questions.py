@@ -29,17 +29,20 @@ READS: Final = (
     Kind("boards", 1, BOARDS),
     Kind("version", 1, "/version"),
 )
-# Half pages, half API, of which a tenth writes; one in two hundred takes five seconds. Wants the
-# overlay molecule/shared/overlays/load.
-FULL: Final = (
+# Half pages, half API, of which a tenth writes.
+SAMPLE: Final = (
     Kind("page", 44, "/"),
     Kind("deep-link", 6, "/boards/1"),
     Kind("version", 26.5, "/version"),
     Kind("boards", 18, BOARDS),
     Kind("write", 5, "/api/boards/{board}/notes/", status=201, method="POST"),
+)
+# One in two hundred takes five seconds. Wants the overlay molecule/shared/overlays/load.
+FULL: Final = (
+    *SAMPLE,
     Kind("slow", 0.5, f"/api/bench/slow?seconds={SLOW_SECONDS}"),
 )
-MIXES: Final = {"reads": READS, "full": FULL}
+MIXES: Final = {"reads": READS, "sample": SAMPLE, "full": FULL}
 PAGES: Final = frozenset({"page", "deep-link"})
 
 

@@ -104,7 +104,9 @@ def watched(commit: str) -> Iterator[Callable[[], float]]:
 
 def deliver(delivery: Delivery) -> str:
     """Bring a commit to production under load; return the line with the figures."""
-    settings = Settings(port=PORT, domain=DOMAINS["production"], rate=RATE, seconds=LOAD_SECONDS)
+    settings = Settings(
+        port=PORT, domain=DOMAINS["production"], rate=RATE, seconds=LOAD_SECONDS, mix="sample"
+    )
     running = Running(settings, FOLDER)
     try:
         begun = time.time()
