@@ -27,7 +27,7 @@ REPOSITORY: Final = "shop/shop"
 IMAGES: Final = f"{REGISTRY_NAME}/{REPOSITORY}"
 DOMAINS: Final = {"production": "yourdomain.com", "staging": "staging.delivery.test"}
 CERTIFICATES: Final = {
-    "production": [DOMAINS["production"]],
+    "production": [DOMAINS["production"], f"www.{DOMAINS['production']}"],
     "staging": [DOMAINS["staging"], f"*.preview.{DOMAINS['staging']}"],
 }
 # In the hash of molecule/inventory/staging.
