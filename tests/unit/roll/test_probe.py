@@ -237,7 +237,7 @@ def test_it_waits_while_there_is_nothing_to_ask(site: Site) -> None:
     one.begin(30)
     one.ask([])
     begun = len(site.asked)
-    time.sleep(0.1)
+    time.sleep(0.1)  # ten turns of its rate; that nothing comes has no event to wait for
     assert len(site.asked) == begun
     one.ask([PAGE])
     until(lambda: len(site.asked) > begun)
