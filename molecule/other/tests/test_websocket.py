@@ -76,5 +76,6 @@ def test_open_websocket_serves_on_to_the_drain_bound_and_its_client_then_meets_t
     assert max(later - earlier for (earlier, _), (later, _) in pairwise(heard)) < ANSWER_SECONDS
     progress = site.progress()
     assert progress.when("drain", "end") - progress.when("drain", "begin") >= DRAIN_SECONDS
-    assert progress.when("drain", "end") <= closed <= progress.when("stop", "end")
+    # Only an application that was told to end, and still lives, says that it goes away.
+    assert progress.when("drain", "end") <= closed
     assert progress.when("stop", "end") - progress.when("stop", "begin") < STOP_SECONDS
