@@ -40,10 +40,13 @@ dev-reset: .venv/.synced ## throw the development database away, and seed a new 
 dev-check: .venv/.synced ## try the development environment in a browser: edits that show, and how fast
 	@$(PROGRAM) dev-check
 
-# Two at a time, the longest first.
+# Two at a time, the longest first. What failed is said last: by then its own output is far up.
 .PHONY: test
+test: export FAILED_TESTS := $(CURDIR)/.failed-tests
 test: .venv/.synced .venv-other/.synced ## everything that CI asks for
-	@$(MAKE) --no-print-directory --jobs=2 molecule-roll molecule-default lint unit unit-other example molecule-other
+	@: > $(FAILED_TESTS)
+	@$(MAKE) --no-print-directory --jobs=2 molecule-roll molecule-default lint unit unit-other example molecule-other \
+	  || { printf '\nTests that failed; make names the target above:\n'; cat $(FAILED_TESTS); exit 1; }
 
 .PHONY: lint
 lint: .venv/.synced ## linters and types
