@@ -16,13 +16,18 @@ PAGE = "10.213.0.1:8503"
         "slipway-door.service",
         "slipway-filter.service",
         "slipway-page.socket",
-        "ssh.service",
     ],
 )
 def test_unit_runs_and_comes_back_at_boot(host: Any, unit: str) -> None:
     service = host.service(unit)
     assert service.is_running
     assert service.is_enabled
+
+
+def test_ssh_runs_and_comes_back_at_boot(host: Any) -> None:
+    assert host.service("ssh.service").is_running
+    # Ubuntu starts it by its socket.
+    assert any(host.service(f"ssh.{kind}").is_enabled for kind in ("service", "socket"))
 
 
 def test_engine_limits_logs_and_keeps_containers_alive_without_itself(server: Any) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from bench import application, builder, ca, engine, hosts, images, registry
+from bench import application, archive, builder, ca, engine, hosts, images, registry
 from bench.names import BUILDER, FACTS, LOGS, ROOT
 from bench.playbooks import Environment
 from bench.shell import BenchError, say, step, tail
@@ -31,6 +31,8 @@ def prepare(certificates: Sequence[Sequence[str]] = ()) -> dict[str, str]:
     made = images.ensure()
     registry.ensure(made["registry"])
     registry.push_stand_ins(made)
+    if images.ARCHIVE in made:
+        archive.ensure(made[images.ARCHIVE])
     hosts.write_facts(made, mirror=images.source() == "built")
     return made
 

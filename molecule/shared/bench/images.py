@@ -1,7 +1,7 @@
 """Build the bench's images: the server, the builder, the registry, and stand-ins for public ones.
 
 An image is named by a hash over everything it is made from, so it is built once. Where a public
-registry answers, the base is debian:trixie-slim and nothing stands in for anything.
+registry answers, the bases are its own and nothing stands in for anything.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 import urllib.error
 import urllib.request
@@ -19,17 +18,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from bench.engine import client, docker, exists, install_packages
-from bench.names import IMAGE_FOLDERS, LABEL, LOGS, PREFIX, STATE
+from bench.distributions import (
+    DISTRIBUTIONS,
+    ORDINARY,
+    Distribution,
+    chosen,
+    fetch_keyring,
+    import_root,
+)
+from bench.engine import docker, exists
+from bench.names import IMAGE_FOLDERS, LABEL, PREFIX, STATE
 from bench.shell import BenchError, step
 
 Source = Literal["public", "built"]
 
 SWITCH: Final = "SLIPWAY_BASE_IMAGES"
 REMEMBERED: Final = STATE / "base-images"
-PUBLIC_BASE: Final = "debian:trixie-slim"
 AUTHORITIES: Final = Path("/usr/local/share/ca-certificates")
 AT_ONCE: Final = 2
+ARCHIVE: Final = "archive"
 
 
 @dataclass(frozen=True)
@@ -37,10 +44,17 @@ class Recipe:
     """One folder under molecule/shared/images, and what to build it with."""
 
     name: str
-    base: str = "base"
+    base: str = ORDINARY
     tools: str | None = None  # the image that a first stage runs in
     arguments: Mapping[str, str] = field(default_factory=dict)
     stands_for: str | None = None
+    # Whose folder it is, where several images are made from one.
+    like: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder."""
+        return self.like or self.name
 
 
 TRAEFIK: Final = "3.7.15"
@@ -50,9 +64,10 @@ NODE: Final = {
     "COREPACK_VERSION": "0.36.0",
 }
 RECIPES: Final[tuple[Recipe, ...]] = (  # what others wait for comes first
-    Recipe("host"),
-    Recipe("builder", base="host"),
+    *(Recipe(f"host-{name}", base=name, like="host") for name in DISTRIBUTIONS),
+    Recipe("builder", base=f"host-{ORDINARY}"),
     Recipe("registry"),
+    Recipe(ARCHIVE),
     Recipe("python", stands_for="python:3.13-slim"),
     Recipe("node", arguments=NODE, stands_for="node:22-slim"),
     Recipe("postgres", stands_for="postgres:17"),
@@ -122,19 +137,29 @@ def build_arguments(recipe: Recipe, found: Mapping[str, str]) -> dict[str, str]:
     return arguments
 
 
-def tags(recipes: Sequence[Recipe], base: str, folders: Path = IMAGE_FOLDERS) -> dict[str, str]:
+def tags(
+    recipes: Sequence[Recipe], bases: Mapping[str, str], folders: Path = IMAGE_FOLDERS
+) -> dict[str, str]:
     """Return each recipe's image name; a parent's name is among the inputs of its children."""
-    found = {"base": base}
+    found = dict(bases)
     for recipe in recipes:
         given = [f"{key}={value}" for key, value in build_arguments(recipe, found).items()]
-        key = digest(*map(str.encode, given), *folder_parts(folders / recipe.name))
+        key = digest(*map(str.encode, given), *folder_parts(folders / recipe.folder))
         found[recipe.name] = f"{PREFIX}/{recipe.name}:{key}"
     return found
 
 
-def wanted_recipes(origin: Source) -> tuple[Recipe, ...]:
-    """Return what to build: stand-ins only where the real images cannot be had."""
-    return tuple(one for one in RECIPES if origin == "built" or one.stands_for is None)
+def wanted_recipes(origin: Source, host: str) -> tuple[Recipe, ...]:
+    """Return what to build for servers of that distribution.
+
+    Stand-ins only where the real thing cannot be had; the builder is an ordinary server.
+    """
+    unwanted = {f"host-{name}" for name in DISTRIBUTIONS.keys() - {ORDINARY, host}}
+    if origin == "public":
+        unwanted |= {one.name for one in RECIPES if one.stands_for is not None}
+    if origin == "public" or DISTRIBUTIONS[host].docker_source != "docker":
+        unwanted.add(ARCHIVE)
+    return tuple(one for one in RECIPES if one.name not in unwanted)
 
 
 def run_ordered(
@@ -143,7 +168,7 @@ def run_ordered(
     """Do the work for every recipe, a few at a time, each after its base; first failure wins."""
     waiting = list(recipes)
     running: dict[Future[None], Recipe] = {}
-    done = {"base"}
+    done = set(DISTRIBUTIONS)
     with ThreadPoolExecutor(at_once) as pool:
         while waiting or running:
             ready = [one for one in waiting if {one.base, one.tools or one.base} <= done]
@@ -156,34 +181,6 @@ def run_ordered(
                 future.result()
 
 
-MAKE_ROOT: Final = (
-    *("mmdebstrap", "--quiet", "--variant=minbase", "--format=tar"),
-    "--include=ca-certificates,python3",
-    "--dpkgopt=force-unsafe-io",
-    *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "locale", "man")),
-    *("trixie", "-"),
-)
-
-
-def import_root(tag: str) -> None:
-    """Make a Debian 13 root file system from Debian's archive and import it as an image."""
-    if shutil.which("mmdebstrap") is None:
-        install_packages("mmdebstrap", "debian-archive-keyring")
-    LOGS.mkdir(parents=True, exist_ok=True)
-    with (LOGS / "mmdebstrap.log").open("ab") as log:
-        making = subprocess.Popen(MAKE_ROOT, stdout=subprocess.PIPE, stderr=log)
-        taking = subprocess.run(
-            [client(), "import", "--change", f"LABEL {LABEL}=1", "-", tag],
-            stdin=making.stdout,
-            capture_output=True,
-            check=False,
-        )
-        if making.wait() != 0:
-            raise BenchError(f"mmdebstrap failed: see {LOGS / 'mmdebstrap.log'}")
-    if taking.returncode != 0:
-        raise BenchError(f"`docker import` failed: {taking.stderr.decode(errors='replace')}")
-
-
 def build(folder: Path, tag: str, arguments: Mapping[str, str], log: str) -> None:
     """Build one Dockerfile; the machine's own network, since its name server may need it."""
     given = [f"--build-arg={key}={value}" for key, value in arguments.items()]
@@ -191,29 +188,49 @@ def build(folder: Path, tag: str, arguments: Mapping[str, str], log: str) -> Non
     docker(*common, *given, folder, log=log)
 
 
-def ensure_base(origin: Source) -> str:
-    """Return the name of the base image, made if it is missing."""
+def base_key(distribution: Distribution, origin: Source) -> str:
+    """Return the key of a distribution's base, over all that it is made from."""
     extra = authorities()
     parts = [part for file in extra for part in (file.name.encode(), file.read_bytes())]
-    parts += [origin.encode(), *map(str.encode, MAKE_ROOT)]
-    key = digest(*parts, *folder_parts(IMAGE_FOLDERS / "base"))
-    tag = f"{PREFIX}/base:{key}"
+    parts += [origin.encode(), *map(str.encode, distribution.making)]
+    return digest(*parts, *folder_parts(IMAGE_FOLDERS / "base"))
+
+
+def base_tags(origin: Source) -> dict[str, str]:
+    """Return the name of each distribution's base image, by the distribution's name."""
+    return {
+        name: f"{PREFIX}/base:{base_key(distribution, origin)}"
+        for name, distribution in DISTRIBUTIONS.items()
+    }
+
+
+def ensure_base(name: str, origin: Source) -> None:
+    """Make a distribution's base image if it is missing."""
+    tag = base_tags(origin)[name]
     if exists("image", tag):
-        return tag
-    root = PUBLIC_BASE
-    if origin == "built":
-        root = f"{PREFIX}/root:{digest(' '.join(MAKE_ROOT).encode())}"
-        if not exists("image", root):
-            with step("Make a Debian 13 root file system"):
-                import_root(root)
-    with step("Build image base"), tempfile.TemporaryDirectory() as context:
+        return
+    distribution = DISTRIBUTIONS[name]
+    root = distribution.public if origin == "public" else ensure_root(name, origin)
+    with step(f"Build image base of {name}"), tempfile.TemporaryDirectory() as context:
         shutil.copytree(IMAGE_FOLDERS / "base", context, dirs_exist_ok=True)
         Path(context, "authorities").mkdir()
-        for file in extra:
+        for file in authorities():
             shutil.copy(file, Path(context, "authorities", file.name))
         Path(context, "authorities", "none").touch()  # COPY wants at least one file
-        build(Path(context), tag, {"BASE": root}, log="image-base")
-    return tag
+        build(Path(context), tag, {"BASE": root}, log=f"image-base-{name}")
+
+
+def ensure_root(name: str, origin: Source) -> str:
+    """Return the image of a distribution's root file system, made if it is missing."""
+    distribution = DISTRIBUTIONS[name]
+    root = f"{PREFIX}/root:{digest(' '.join(distribution.making).encode())}"
+    if not exists("image", root):
+        if distribution.keyring:
+            ensure_base(ORDINARY, origin)
+            fetch_keyring(distribution.keyring, base_tags(origin)[ORDINARY])
+        with step(f"Make a root file system of {name}"):
+            import_root(distribution, root)
+    return root
 
 
 def ensure(only: Collection[str] | None = None) -> dict[str, str]:
@@ -222,15 +239,17 @@ def ensure(only: Collection[str] | None = None) -> dict[str, str]:
     `only` names the recipes that are needed; none of them may build on another.
     """
     origin = source()
-    recipes = [one for one in wanted_recipes(origin) if only is None or one.name in only]
-    found = tags(recipes, ensure_base(origin))
+    recipes = [one for one in wanted_recipes(origin, chosen()) if only is None or one.name in only]
+    found = tags(recipes, base_tags(origin))
+    for name in DISTRIBUTIONS.keys() & {one.base for one in recipes}:
+        ensure_base(name, origin)
 
     def make(recipe: Recipe) -> None:
         tag = found[recipe.name]
         if not exists("image", tag):
             with step(f"Build image {recipe.name}"):
                 arguments = build_arguments(recipe, found)
-                build(IMAGE_FOLDERS / recipe.name, tag, arguments, log=f"image-{recipe.name}")
+                build(IMAGE_FOLDERS / recipe.folder, tag, arguments, log=f"image-{recipe.name}")
 
     run_ordered(recipes, make)
     return found

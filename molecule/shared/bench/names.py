@@ -18,6 +18,9 @@ REGISTRY: Final = f"{PREFIX}-registry"
 REGISTRY_NAME: Final = "registry.slipway.test:5000"  # what the servers on the network call it
 REGISTRY_DOOR: Final = "127.0.0.1:5055"  # what this machine calls it
 
+ARCHIVE: Final = f"{PREFIX}-archive"
+ARCHIVE_NAME: Final = "download.docker.com"  # whom it stands in for
+
 BUILDER: Final = f"{PREFIX}-builder"
 
 PRIVATE_KEY: Final = STATE / "id_ed25519"

@@ -6,10 +6,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from bench import images
+from bench import distributions, images
+from bench.distributions import ORDINARY
 from bench.images import Recipe
 from bench.shell import BenchError
 
+BASES = {ORDINARY: "base:1"}
 RECIPES = (Recipe("server"), Recipe("tool", base="server"), Recipe("other", tools="tool"))
 
 
@@ -23,23 +25,30 @@ def folders(tmp_path: Path) -> Path:
 
 
 def test_a_name_says_what_the_image_is_made_from(folders: Path) -> None:
-    first = images.tags(RECIPES, "base:1", folders)
-    assert first == images.tags(RECIPES, "base:1", folders)
+    first = images.tags(RECIPES, BASES, folders)
+    assert first == images.tags(RECIPES, BASES, folders)
     assert len(set(first.values())) == 4
 
 
+def test_images_of_one_folder_on_different_bases_have_different_names(folders: Path) -> None:
+    both = [Recipe(f"on-{base}", base=base, like="server") for base in ("one", "two")]
+    found = images.tags(both, {"one": "base:1", "two": "base:2"}, folders)
+    assert found["on-one"] != found["on-two"]
+
+
 def test_a_changed_file_renames_the_image_and_what_builds_on_it(folders: Path) -> None:
-    before = images.tags(RECIPES, "base:1", folders)
+    before = images.tags(RECIPES, BASES, folders)
     (folders / "tool" / "Dockerfile").write_text("# changed\n")
-    after = images.tags(RECIPES, "base:1", folders)
+    after = images.tags(RECIPES, BASES, folders)
     assert before["server"] == after["server"]
     assert before["tool"] != after["tool"]
     assert before["other"] != after["other"]
 
 
 def test_another_base_renames_all(folders: Path) -> None:
-    one, two = (images.tags(RECIPES, base, folders) for base in ("base:1", "base:2"))
-    assert not set(one.values()) & set(two.values())
+    one = images.tags(RECIPES, BASES, folders)
+    two = images.tags(RECIPES, {**BASES, ORDINARY: "base:2"}, folders)
+    assert not {one[recipe.name] for recipe in RECIPES} & {two[recipe.name] for recipe in RECIPES}
 
 
 def test_parts_cannot_run_into_each_other() -> None:
@@ -69,13 +78,38 @@ def test_the_first_failure_is_the_one_that_is_told() -> None:
         images.run_ordered(RECIPES, work)
 
 
-def test_nothing_stands_in_where_the_real_images_can_be_had() -> None:
-    assert [recipe.name for recipe in images.wanted_recipes("public")] == [
-        "host",
+def names(origin: images.Source, host: str) -> list[str]:
+    return [recipe.name for recipe in images.wanted_recipes(origin, host)]
+
+
+def test_nothing_stands_in_where_the_real_thing_can_be_had() -> None:
+    assert names("public", ORDINARY) == ["host-debian-13", "builder", "registry"]
+    assert names("public", "debian-12") == [
+        "host-debian-13",
+        "host-debian-12",
         "builder",
         "registry",
     ]
-    assert images.wanted_recipes("built") == images.RECIPES
+
+
+def test_only_the_chosen_server_is_built_beside_the_one_that_the_builder_is_made_of() -> None:
+    everything = {recipe.name for recipe in images.RECIPES}
+    assert everything - set(names("built", ORDINARY)) == {
+        "host-debian-12",
+        "host-ubuntu-24.04",
+        images.ARCHIVE,
+    }
+    assert everything - set(names("built", "ubuntu-24.04")) == {"host-debian-12", images.ARCHIVE}
+
+
+def test_docker_s_repository_is_stood_in_for_where_the_distribution_s_engine_is_too_old() -> None:
+    assert images.ARCHIVE in names("built", "debian-12")
+
+
+def test_an_unknown_distribution_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(distributions.CHOICE, "debian-11")
+    with pytest.raises(BenchError, match="BENCH_HOST is 'debian-11': say one of debian-13, "):
+        distributions.chosen()
 
 
 def test_the_switch_decides_where_base_images_come_from(monkeypatch: pytest.MonkeyPatch) -> None:

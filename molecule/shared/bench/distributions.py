@@ -1,0 +1,96 @@
+"""The distributions that a test host can have, and how a bare one is made of each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bench.engine import client, docker, install_packages
+from bench.names import LABEL, LOGS, STATE
+from bench.shell import BenchError
+
+CHOICE: Final = "BENCH_HOST"
+ORDINARY: Final = "debian-13"
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """One release: its image at a public registry, and its name in its archive."""
+
+    public: str
+    suite: str
+    # docker: Docker's repository, where the distribution's own engine is too old.
+    docker_source: str = "distribution"
+    include: str = "ca-certificates,python3"
+    components: str = ""
+    # The package of Debian 13 that knows the archive's keys, where this machine may not.
+    keyring: str | None = None
+
+    @property
+    def making(self) -> tuple[str, ...]:
+        """The command that writes a root file system to its standard output."""
+        return (
+            *("mmdebstrap", "--quiet", "--variant=minbase", "--format=tar"),
+            f"--include={self.include}",
+            "--dpkgopt=force-unsafe-io",
+            *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "locale", "man")),
+            *([f"--components={self.components}"] if self.components else []),
+            *([f"--keyring={STATE / self.keyring}.gpg"] if self.keyring else []),
+            *(self.suite, "-"),
+        )
+
+
+DISTRIBUTIONS: Final[Mapping[str, Distribution]] = {
+    ORDINARY: Distribution("debian:trixie-slim", "trixie"),
+    "debian-12": Distribution("debian:bookworm-slim", "bookworm", docker_source="docker"),
+    "ubuntu-24.04": Distribution(
+        "ubuntu:24.04",
+        "noble",
+        include="apt,ca-certificates,python3",  # there, apt is not required
+        components="main,universe",
+        keyring="ubuntu-archive-keyring",
+    ),
+}
+
+
+def chosen() -> str:
+    """Return the name of the distribution that the servers shall have; BenchError if unknown."""
+    name = os.environ.get(CHOICE) or ORDINARY
+    if name not in DISTRIBUTIONS:
+        raise BenchError(f"{CHOICE} is {name!r}: say one of {', '.join(DISTRIBUTIONS)}")
+    return name
+
+
+def fetch_keyring(package: str, base: str) -> None:
+    """Keep the keys that a package of Debian 13 brings; `base` is an image of Debian 13."""
+    install = f"apt-get update -qq && apt-get install -qq --no-install-recommends {package} >&2"
+    show = f"cat /usr/share/keyrings/{package}.gpg"
+    command = [client(), "run", "--rm", "--network=host", base, "sh", "-c", f"{install} && {show}"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise BenchError(f"{package} did not install: {done.stderr.decode(errors='replace')}")
+    (STATE / f"{package}.gpg").write_bytes(done.stdout)
+
+
+def import_root(distribution: Distribution, tag: str) -> None:
+    """Make a root file system from the distribution's archive and import it as an image."""
+    if shutil.which("mmdebstrap") is None:
+        install_packages("mmdebstrap", "debian-archive-keyring")
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with (LOGS / "mmdebstrap.log").open("ab") as log:
+        making = subprocess.Popen(distribution.making, stdout=subprocess.PIPE, stderr=log)
+        taking = subprocess.run(
+            [client(), "import", "--change", f"LABEL {LABEL}=1", "-"],
+            stdin=making.stdout,
+            capture_output=True,
+            check=False,
+        )
+        if making.wait() != 0:
+            raise BenchError(f"mmdebstrap failed: see {LOGS / 'mmdebstrap.log'}")
+    if taking.returncode != 0:
+        raise BenchError(f"`docker import` failed: {taking.stderr.decode(errors='replace')}")
+    docker("tag", taking.stdout.decode().strip(), tag)
