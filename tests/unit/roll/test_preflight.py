@@ -27,6 +27,7 @@ from ansible_collections.slipway.stack.plugins.module_utils.preflight import (
     Findings,
     Lookup,
     disk_refusals,
+    engine_paths,
     is_own,
     problems,
     version_refusals,
@@ -99,6 +100,17 @@ def test_one_file_system_is_named_once(tmp_path: Path, monkeypatch: pytest.Monke
     assert found[0].startswith(
         f"Disk: {tmp_path}/docker (Docker's) has 300 MiB free; stack_min_free_disk wants 2.0 GiB."
     )
+
+
+def test_images_lie_with_containerd_where_the_engine_leaves_them_to_it(tmp_path: Path) -> None:
+    own = {"DockerRootDir": "/var/lib/docker", "DriverStatus": [["Backing Filesystem", "extfs"]]}
+    theirs = own | {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}
+    assert engine_paths(own, tmp_path) == {"Docker's": Path("/var/lib/docker")}
+    assert engine_paths(theirs, tmp_path) == {
+        "Docker's": Path("/var/lib/docker"),
+        "containerd's": tmp_path,
+    }
+    assert engine_paths(theirs, tmp_path / "elsewhere") == engine_paths(own, tmp_path)
 
 
 # memory -----------------------------------------------------------------------------------------

@@ -38,6 +38,8 @@ MINIMUM_COMPOSE = (2, 20)
 # The first without a known way around authentication, path rules or TLS options
 # (CVE-2026-40912, CVE-2026-48020, CVE-2026-85597).
 MINIMUM_TRAEFIK = (3, 7, 13)
+# Where Docker Engine 29 keeps images, on a host that begins with it.
+CONTAINERD = Path("/var/lib/containerd")
 NAME_SECONDS = 1.0
 LOOPBACK_NAMES = ".localhost"  # every machine's own, by RFC 6761; resolvers need not know them
 
@@ -75,10 +77,10 @@ def problems(
         used = memory_used(engine, containers) if serving else {}
         wanted = [one for one in needs(model, serving, used) if one.service in starting]
     meminfo = MEMINFO.read_text()
-    docker_directory = Path(info.result()[1]["DockerRootDir"])
     refusals = [
         *disk_refusals(
-            {"Docker's": docker_directory, "host_directory": directory.host}, size(min_free_disk)
+            engine_paths(info.result()[1]) | {"host_directory": directory.host},
+            size(min_free_disk),
         ),
         memory_refusal(wanted, meminfo) if serving else "",
         *version_refusals(
@@ -92,6 +94,15 @@ def problems(
 
 
 # disk -------------------------------------------------------------------------------------------
+
+
+def engine_paths(info: dict[str, Any], containerd: Path = CONTAINERD) -> dict[str, Path]:
+    """Return where the engine keeps volumes and images, by whose place it is."""
+    paths = {"Docker's": Path(info["DockerRootDir"])}
+    status = info.get("DriverStatus") or []
+    if any(value.startswith("io.containerd.") for _, value in status) and containerd.exists():
+        paths["containerd's"] = containerd
+    return paths
 
 
 def disk_refusals(paths: dict[str, Path], wanted: int) -> list[str]:
