@@ -16,7 +16,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.slipway.stack.plugins.module_utils import kernel_lock
-from ansible_collections.slipway.stack.plugins.module_utils.lock import HOST_LOCK
+from ansible_collections.slipway.stack.plugins.module_utils.lock import HOST_LOCK, busy_message
 from ansible_collections.slipway.stack.plugins.plugin_utils import keeper
 from ansible_collections.slipway.stack.plugins.plugin_utils.line import ssh_command
 
@@ -165,11 +165,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 def refused(answer: dict[str, str], wait: float) -> str:
     """Say why the lock is not to be had, and what to do."""
     if answer["state"] == "busy":
-        return (
-            f"The host is busy: {answer['text']}. Waited {wait:g} s (stack_lock_wait); nothing was "
-            f"changed. Run this again when that has ended. There is no lock to remove: it is free "
-            f"as soon as its holder ends or dies."
-        )
+        return busy_message("The host is", answer["text"], wait)
     return f"Cannot take the host's lock: {answer['text']}"
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "OvertakenError",
     "StackBusyError",
     "StalePlanError",
+    "busy_message",
     "held_by",
     "holding",
     "holding_host",
@@ -173,13 +174,17 @@ def _holding(
         ):
             yield
     except BusyError as other:
-        waited = f"Waited {wait:g} s" if wait > 0 else "Did not wait"
-        raise StackBusyError(
-            f"{busy} busy: {other}. {waited} (stack_lock_wait); this changed nothing. Run it again "
-            f"when that has ended. There is no lock to remove: it is free as soon as its holder "
-            f"ends or dies.",
-            by=str(other),
-        ) from other
+        raise StackBusyError(busy_message(busy, str(other), wait), by=str(other)) from other
+
+
+def busy_message(busy: str, by: str, wait: float) -> str:
+    """Say who holds what was waited for, for so many seconds; `busy` is its beginning."""
+    waited = f"Waited {wait:g} s" if wait > 0 else "Did not wait"
+    return (
+        f"{busy} busy: {by}. {waited} (stack_lock_wait); this changed nothing. Run it again "
+        f"when that has ended. There is no lock to remove: it is free as soon as its holder "
+        f"ends or dies."
+    )
 
 
 def slots_lock() -> Path:
