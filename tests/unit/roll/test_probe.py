@@ -224,7 +224,7 @@ def test_a_question_that_is_dropped_is_answered_first_and_then_asked_no_more(sit
     one = prober(site)
     one.begin(30)
     until(lambda: len(site.asked) >= 10)
-    one.ask([API])
+    one.turn_to([API])
     site.behave = lambda path: (404 if path == "/" else 200, "" if path == "/" else OLD, 0, b"")
     so_far = Counter(path for path, _ in site.asked)
     until(lambda: len(site.asked) >= 40)
@@ -235,11 +235,11 @@ def test_a_question_that_is_dropped_is_answered_first_and_then_asked_no_more(sit
 def test_it_waits_while_there_is_nothing_to_ask(site: Site) -> None:
     one = prober(site)
     one.begin(30)
-    one.ask([])
+    one.turn_to([])
     begun = len(site.asked)
     time.sleep(0.1)  # ten turns of its rate; that nothing comes has no event to wait for
     assert len(site.asked) == begun
-    one.ask([PAGE])
+    one.turn_to([PAGE])
     until(lambda: len(site.asked) > begun)
     assert one.end().lost == 0
 

@@ -44,7 +44,7 @@ class FakeProber:
     def begin(self, limit_seconds: float) -> None:
         self.told.append(("begin", limit_seconds))
 
-    def ask(self, questions: list[Question]) -> None:
+    def turn_to(self, questions: list[Question]) -> None:
         self.questions = questions
 
     def expect(self, release_id: str | None) -> None:

@@ -126,7 +126,7 @@ class Prober:
         with self._changed:
             self._expectation = (self._expectation[0] + 1, release_id)
 
-    def ask(self, questions: Sequence[Question]) -> None:
+    def turn_to(self, questions: Sequence[Question]) -> None:
         """Ask these from now on; wait for the answers to others that are still under way."""
         with self._changed:
             self.questions = list(questions)

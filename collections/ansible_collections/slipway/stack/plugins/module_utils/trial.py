@@ -116,7 +116,7 @@ class Trial:
     def narrow(self, new: Manifest) -> None:
         """Ask no more at names that the new release does not have: who drops them means it."""
         kept = {one.host for one in questions(new)}
-        self.prober.ask([one for one in self.prober.questions if one.host in kept])
+        self.prober.turn_to([one for one in self.prober.questions if one.host in kept])
 
     def expect(self, release: Manifest | None) -> None:
         """Say whose answers count from now on, at its new names too; None: anybody's."""
@@ -124,7 +124,7 @@ class Trial:
         if release:
             asked = self.prober.questions
             known = {one.host for one in asked}
-            self.prober.ask([*asked, *(q for q in questions(release) if q.host not in known)])
+            self.prober.turn_to([*asked, *(q for q in questions(release) if q.host not in known)])
 
     def watch(self, seconds: float, *, also: Callable[[], None]) -> None:
         """Ask for the verdict until the time is over; ReleaseError when the release is bad."""
