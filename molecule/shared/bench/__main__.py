@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from bench import application, cleaning, demo, development, engine, figures, load, sample, soak
 from bench.asking import Settings
 from bench.delivery import run as deliver
+from bench.distributions import DISTRIBUTIONS, ORDINARY
 from bench.names import STATE
 from bench.peers import measure
 from bench.peers import run as peers
@@ -47,6 +48,14 @@ def parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="DOMAIN[,DOMAIN…]",
         help="sign a certificate for these domains",
+    )
+    prepare.add_argument(
+        "--on",
+        action="append",
+        choices=DISTRIBUTIONS,
+        default=[],
+        metavar="DISTRIBUTION",
+        help=f"for servers of {', '.join(DISTRIBUTIONS)}",
     )
     publish = commands.add_parser("publish", help="build and push an application")
     publish.add_argument("version")
@@ -121,7 +130,9 @@ def main(arguments: list[str]) -> int:
     options = " ".join(arguments[1:])
     actions = {
         "engine": engine.ensure,
-        "prepare": lambda: demo.prepare([names.split(",") for names in given.certificates]),
+        "prepare": lambda: demo.prepare(
+            [names.split(",") for names in given.certificates], given.on or [ORDINARY]
+        ),
         "publish": lambda: demo.publish(given.version, given.source, given.overlay),
         "example": sample.run,
         "dev": development.up,

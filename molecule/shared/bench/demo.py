@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
 from bench import application, archive, builder, ca, engine, hosts, images, registry
+from bench.distributions import ORDINARY
 from bench.names import BUILDER, FACTS, LOGS, ROOT
 from bench.playbooks import Environment
 from bench.shell import BenchError, say, step, tail
@@ -22,18 +23,21 @@ ADDRESS: Final = f"https://{DOMAIN}:{HTTPS_PORT}/"
 FIRST_VERSION: Final = "1"
 
 
-def prepare(certificates: Sequence[Sequence[str]] = ()) -> dict[str, str]:
-    """Make what every server on the bench needs; return the images' names."""
+def prepare(
+    certificates: Sequence[Sequence[str]] = (), on: Collection[str] = (ORDINARY,)
+) -> dict[str, str]:
+    """Make what servers of those distributions need; return the images' names."""
     engine.ensure()
     hosts.ensure_key()
     for domains in certificates:
         ca.ensure_certificate(domains)
-    made = images.ensure()
+    made = images.ensure(hosts=on)
     registry.ensure(made["registry"])
     registry.push_stand_ins(made)
     if images.ARCHIVE in made:
         archive.ensure(made[images.ARCHIVE])
-    hosts.write_facts(made, mirror=images.source() == "built")
+    # Of all servers there are: others may be made at the same time, for other distributions.
+    hosts.write_facts(images.names(), mirror=images.source() == "built")
     return made
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -13,7 +12,6 @@ from bench.engine import client, docker, install_packages
 from bench.names import LABEL, LOGS, STATE
 from bench.shell import BenchError
 
-CHOICE: Final = "BENCH_HOST"
 ORDINARY: Final = "debian-13"
 
 
@@ -55,14 +53,6 @@ DISTRIBUTIONS: Final[Mapping[str, Distribution]] = {
         keyring="ubuntu-archive-keyring",
     ),
 }
-
-
-def chosen() -> str:
-    """Return the name of the distribution that the servers shall have; BenchError if unknown."""
-    name = os.environ.get(CHOICE) or ORDINARY
-    if name not in DISTRIBUTIONS:
-        raise BenchError(f"{CHOICE} is {name!r}: say one of {', '.join(DISTRIBUTIONS)}")
-    return name
 
 
 def fetch_keyring(package: str, base: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.distributions import DISTRIBUTIONS, chosen
+from bench.distributions import DISTRIBUTIONS
 from bench.engine import docker, install_packages
 from bench.names import FACTS, LABEL, PREFIX, PRIVATE_KEY, REGISTRY_NAME, STATE
 from bench.shell import BenchError, run
@@ -129,8 +129,7 @@ def write_facts(images: dict[str, str], *, mirror: bool) -> None:
         raise BenchError(f"{public} is missing: run `make clean`, then start over")
     facts = {
         "images": images,
-        "distribution": chosen(),
-        "docker_source": DISTRIBUTIONS[chosen()].docker_source,
+        "docker_sources": {name: one.docker_source for name, one in DISTRIBUTIONS.items()},
         "flags": asdict(this_machine()),
         "label": LABEL,
         "daemon_options": daemon_options(mirror=mirror),

@@ -22,7 +22,6 @@ from bench.distributions import (
     DISTRIBUTIONS,
     ORDINARY,
     Distribution,
-    chosen,
     fetch_keyring,
     import_root,
 )
@@ -149,15 +148,15 @@ def tags(
     return found
 
 
-def wanted_recipes(origin: Source, host: str) -> tuple[Recipe, ...]:
-    """Return what to build for servers of that distribution.
+def wanted_recipes(origin: Source, hosts: Collection[str]) -> tuple[Recipe, ...]:
+    """Return what to build for servers of those distributions.
 
     Stand-ins only where the real thing cannot be had; the builder is an ordinary server.
     """
-    unwanted = {f"host-{name}" for name in DISTRIBUTIONS.keys() - {ORDINARY, host}}
+    unwanted = {f"host-{name}" for name in DISTRIBUTIONS.keys() - {ORDINARY, *hosts}}
     if origin == "public":
         unwanted |= {one.name for one in RECIPES if one.stands_for is not None}
-    if origin == "public" or DISTRIBUTIONS[host].docker_source != "docker":
+    if origin == "public" or not any(DISTRIBUTIONS[one].docker_source == "docker" for one in hosts):
         unwanted.add(ARCHIVE)
     return tuple(one for one in RECIPES if one.name not in unwanted)
 
@@ -233,13 +232,21 @@ def ensure_root(name: str, origin: Source) -> str:
     return root
 
 
-def ensure(only: Collection[str] | None = None) -> dict[str, str]:
+def names() -> dict[str, str]:
+    """Return the name of every image, built or not, by its recipe's name."""
+    return tags(RECIPES, base_tags(source()))
+
+
+def ensure(
+    only: Collection[str] | None = None, hosts: Collection[str] = (ORDINARY,)
+) -> dict[str, str]:
     """Build what is missing; return each recipe's image name by the recipe's name.
 
-    `only` names the recipes that are needed; none of them may build on another.
+    `only` names the recipes that are needed; none of them may build on another. `hosts` are the
+    distributions of the servers.
     """
     origin = source()
-    recipes = [one for one in wanted_recipes(origin, chosen()) if only is None or one.name in only]
+    recipes = [one for one in wanted_recipes(origin, hosts) if only is None or one.name in only]
     found = tags(recipes, base_tags(origin))
     for name in DISTRIBUTIONS.keys() & {one.base for one in recipes}:
         ensure_base(name, origin)

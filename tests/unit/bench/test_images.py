@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from bench import distributions, images
+from bench import images
 from bench.distributions import ORDINARY
 from bench.images import Recipe
 from bench.shell import BenchError
@@ -78,8 +78,8 @@ def test_the_first_failure_is_the_one_that_is_told() -> None:
         images.run_ordered(RECIPES, work)
 
 
-def names(origin: images.Source, host: str) -> list[str]:
-    return [recipe.name for recipe in images.wanted_recipes(origin, host)]
+def names(origin: images.Source, *hosts: str) -> list[str]:
+    return [recipe.name for recipe in images.wanted_recipes(origin, hosts)]
 
 
 def test_nothing_stands_in_where_the_real_thing_can_be_had() -> None:
@@ -92,7 +92,7 @@ def test_nothing_stands_in_where_the_real_thing_can_be_had() -> None:
     ]
 
 
-def test_only_the_chosen_server_is_built_beside_the_one_that_the_builder_is_made_of() -> None:
+def test_only_the_servers_that_are_asked_for_are_built_beside_the_builder_s() -> None:
     everything = {recipe.name for recipe in images.RECIPES}
     assert everything - set(names("built", ORDINARY)) == {
         "host-debian-12",
@@ -100,16 +100,7 @@ def test_only_the_chosen_server_is_built_beside_the_one_that_the_builder_is_made
         images.ARCHIVE,
     }
     assert everything - set(names("built", "ubuntu-24.04")) == {"host-debian-12", images.ARCHIVE}
-
-
-def test_docker_s_repository_is_stood_in_for_where_the_distribution_s_engine_is_too_old() -> None:
-    assert images.ARCHIVE in names("built", "debian-12")
-
-
-def test_an_unknown_distribution_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(distributions.CHOICE, "debian-11")
-    with pytest.raises(BenchError, match="BENCH_HOST is 'debian-11': say one of debian-13, "):
-        distributions.chosen()
+    assert everything == set(names("built", "debian-12", "ubuntu-24.04"))
 
 
 def test_the_switch_decides_where_base_images_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
