@@ -45,7 +45,7 @@ dev-check: .venv/.synced ## try the development environment in a browser: edits 
 test: export FAILED_TESTS := $(CURDIR)/.failed-tests
 test: .venv/.synced .venv-other/.synced ## everything that CI asks for
 	@: > $(FAILED_TESTS)
-	@$(MAKE) --no-print-directory --jobs=2 molecule-roll molecule-default lint unit unit-other example molecule-other \
+	@$(MAKE) --no-print-directory --jobs=2 molecule-roll molecule-default molecule-other example unit unit-other lint \
 	  || { printf '\nTests that failed; make names the target above:\n'; cat $(FAILED_TESTS); exit 1; }
 
 .PHONY: lint
