@@ -26,7 +26,8 @@ def test_nothing_is_suggested_but_what_is_declined(
     hardening: Hardening, waivers: dict[str, Any]
 ) -> None:
     found = {suggestion.check for suggestion in hardening.suggestions}
-    assert found == set(waivers["lynis"]["declined"]), hardening.suggestions
+    declined = set(waivers["lynis"]["declined"])
+    assert declined <= found <= declined | set(waivers["lynis"]["elsewhere"]), hardening.suggestions
 
 
 def test_logins_leave_no_core_dump(server: Any) -> None:
