@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from bench.engine import client, docker, install_packages
-from bench.names import LABEL, LOGS, STATE
+from bench.names import LABEL, LOGS
 from bench.shell import BenchError
 
 ORDINARY: Final = "debian-13"
@@ -28,16 +30,15 @@ class Distribution:
     # The package of Debian 13 that knows the archive's keys, where this machine may not.
     keyring: str | None = None
 
-    @property
-    def making(self) -> tuple[str, ...]:
-        """The command that writes a root file system to its standard output."""
+    def making(self, keyring: Path | None = None) -> tuple[str, ...]:
+        """Return the command that writes a root file system to its standard output."""
         return (
             *("mmdebstrap", "--quiet", "--variant=minbase", "--format=tar"),
             f"--include={self.include}",
             "--dpkgopt=force-unsafe-io",
             *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "locale", "man")),
             *([f"--components={self.components}"] if self.components else []),
-            *([f"--keyring={STATE / self.keyring}.gpg"] if self.keyring else []),
+            *([f"--keyring={keyring}"] if keyring else []),
             *(self.suite, "-"),
         )
 
@@ -55,24 +56,32 @@ DISTRIBUTIONS: Final[Mapping[str, Distribution]] = {
 }
 
 
-def fetch_keyring(package: str, base: str) -> None:
-    """Keep the keys that a package of Debian 13 brings; `base` is an image of Debian 13."""
+def keys(package: str, base: str) -> bytes:
+    """Return the keys that a package of Debian 13 brings; `base` is an image of Debian 13."""
     install = f"apt-get update -qq && apt-get install -qq --no-install-recommends {package} >&2"
     show = f"cat /usr/share/keyrings/{package}.gpg"
     command = [client(), "run", "--rm", "--network=host", base, "sh", "-c", f"{install} && {show}"]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode != 0:
         raise BenchError(f"{package} did not install: {done.stderr.decode(errors='replace')}")
-    (STATE / f"{package}.gpg").write_bytes(done.stdout)
+    return done.stdout
 
 
-def import_root(distribution: Distribution, tag: str) -> None:
+def import_root(distribution: Distribution, tag: str, archive_keys: bytes = b"") -> None:
     """Make a root file system from the distribution's archive and import it as an image."""
     if shutil.which("mmdebstrap") is None:
         install_packages("mmdebstrap", "debian-archive-keyring")
     LOGS.mkdir(parents=True, exist_ok=True)
-    with (LOGS / "mmdebstrap.log").open("ab") as log:
-        making = subprocess.Popen(distribution.making, stdout=subprocess.PIPE, stderr=log)
+    # Not below .bench: apt reads the keys as a user of its own.
+    with (
+        tempfile.NamedTemporaryFile(suffix=".gpg") as keyring,
+        (LOGS / "mmdebstrap.log").open("ab") as log,
+    ):
+        keyring.write(archive_keys)
+        keyring.flush()
+        Path(keyring.name).chmod(0o644)
+        command = distribution.making(Path(keyring.name) if archive_keys else None)
+        making = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
         taking = subprocess.run(
             [client(), "import", "--change", f"LABEL {LABEL}=1", "-"],
             stdin=making.stdout,

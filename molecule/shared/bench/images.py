@@ -22,8 +22,8 @@ from bench.distributions import (
     DISTRIBUTIONS,
     ORDINARY,
     Distribution,
-    fetch_keyring,
     import_root,
+    keys,
 )
 from bench.engine import docker, exists
 from bench.names import IMAGE_FOLDERS, LABEL, PREFIX, STATE
@@ -191,7 +191,7 @@ def base_key(distribution: Distribution, origin: Source) -> str:
     """Return the key of a distribution's base, over all that it is made from."""
     extra = authorities()
     parts = [part for file in extra for part in (file.name.encode(), file.read_bytes())]
-    parts += [origin.encode(), *map(str.encode, distribution.making)]
+    parts += [origin.encode(), *map(str.encode, distribution.making())]
     return digest(*parts, *folder_parts(IMAGE_FOLDERS / "base"))
 
 
@@ -222,13 +222,14 @@ def ensure_base(name: str, origin: Source) -> None:
 def ensure_root(name: str, origin: Source) -> str:
     """Return the image of a distribution's root file system, made if it is missing."""
     distribution = DISTRIBUTIONS[name]
-    root = f"{PREFIX}/root:{digest(' '.join(distribution.making).encode())}"
+    root = f"{PREFIX}/root:{digest(' '.join(distribution.making()).encode())}"
     if not exists("image", root):
+        archive_keys = b""
         if distribution.keyring:
             ensure_base(ORDINARY, origin)
-            fetch_keyring(distribution.keyring, base_tags(origin)[ORDINARY])
+            archive_keys = keys(distribution.keyring, base_tags(origin)[ORDINARY])
         with step(f"Make a root file system of {name}"):
-            import_root(distribution, root)
+            import_root(distribution, root, archive_keys)
     return root
 
 
