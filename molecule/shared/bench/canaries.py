@@ -84,13 +84,14 @@ class Processes:
     def _watch(self) -> None:
         while not self._end.wait(SAMPLE_SECONDS):
             self.looks += 1
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
+            # Of the processes alone: their files may be gone before a pattern has met them.
+            for process in Path("/proc").glob("[0-9]*"):
                 try:
-                    words = path.read_bytes()
+                    words = (process / "cmdline").read_bytes()
                 except OSError:  # it has ended
                     continue
-                if (path.parts[2], words) not in self._known:
-                    self._known.add((path.parts[2], words))
+                if (process.name, words) not in self._known:
+                    self._known.add((process.name, words))
                     self.seen |= shown(words.decode(errors="replace"), self.secrets)
 
 
