@@ -6,6 +6,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -64,11 +65,11 @@ class Processes:
         self.looks = 0
         self._known: set[tuple[str, bytes]] = set()
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._pool = ThreadPoolExecutor(1)
 
     def __enter__(self) -> Self:
         """Begin."""
-        self._thread.start()
+        self._watching = self._pool.submit(self._watch)
         return self
 
     def __exit__(
@@ -77,9 +78,10 @@ class Processes:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End."""
+        """End; raises what ended the looking before."""
         self._end.set()
-        self._thread.join()
+        self._pool.shutdown()
+        self._watching.result()
 
     def _watch(self) -> None:
         while not self._end.wait(SAMPLE_SECONDS):
