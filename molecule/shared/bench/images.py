@@ -187,28 +187,25 @@ def build(folder: Path, tag: str, arguments: Mapping[str, str], log: str) -> Non
     docker(*common, *given, folder, log=log)
 
 
-def base_key(distribution: Distribution, origin: Source) -> str:
-    """Return the key of a distribution's base, over all that it is made from."""
+def base_tag(distribution: Distribution, origin: Source) -> str:
+    """Return the name of a distribution's base image, by all that it is made from."""
     extra = authorities()
     parts = [part for file in extra for part in (file.name.encode(), file.read_bytes())]
     parts += [origin.encode(), *map(str.encode, distribution.making())]
-    return digest(*parts, *folder_parts(IMAGE_FOLDERS / "base"))
+    return f"{PREFIX}/base:{digest(*parts, *folder_parts(IMAGE_FOLDERS / 'base'))}"
 
 
 def base_tags(origin: Source) -> dict[str, str]:
     """Return the name of each distribution's base image, by the distribution's name."""
-    return {
-        name: f"{PREFIX}/base:{base_key(distribution, origin)}"
-        for name, distribution in DISTRIBUTIONS.items()
-    }
+    return {name: base_tag(one, origin) for name, one in DISTRIBUTIONS.items()}
 
 
-def ensure_base(name: str, origin: Source) -> None:
-    """Make a distribution's base image if it is missing."""
-    tag = base_tags(origin)[name]
-    if exists("image", tag):
-        return
+def ensure_base(name: str, origin: Source) -> str:
+    """Return the name of a distribution's base image, made if it is missing."""
     distribution = DISTRIBUTIONS[name]
+    tag = base_tag(distribution, origin)
+    if exists("image", tag):
+        return tag
     root = distribution.public if origin == "public" else ensure_root(name, origin)
     with step(f"Build image base of {name}"), tempfile.TemporaryDirectory() as context:
         shutil.copytree(IMAGE_FOLDERS / "base", context, dirs_exist_ok=True)
@@ -217,6 +214,7 @@ def ensure_base(name: str, origin: Source) -> None:
             shutil.copy(file, Path(context, "authorities", file.name))
         Path(context, "authorities", "none").touch()  # COPY wants at least one file
         build(Path(context), tag, {"BASE": root}, log=f"image-base-{name}")
+    return tag
 
 
 def ensure_root(name: str, origin: Source) -> str:
@@ -226,8 +224,7 @@ def ensure_root(name: str, origin: Source) -> str:
     if not exists("image", root):
         archive_keys = b""
         if distribution.keyring:
-            ensure_base(ORDINARY, origin)
-            archive_keys = keys(distribution.keyring, base_tags(origin)[ORDINARY])
+            archive_keys = keys(distribution.keyring, ensure_base(ORDINARY, origin))
         with step(f"Make a root file system of {name}"):
             import_root(distribution, root, archive_keys)
     return root
