@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-SUITE: Final = "jammy-updates"
+FROM_SUITE: Final = "jammy-updates"
 KEY: Final = "Stand-in for Docker's repository"
-# Each distribution of the bench under the address that Docker has for it.
-REPOSITORIES: Final = {"debian": ("bookworm", "trixie"), "ubuntu": ("noble",)}
+# Where Docker has what the bench's Debian 12 asks for.
+REPOSITORY: Final = "linux/debian"
+SUITE: Final = "bookworm"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ if [ "$1" = configure ]; then
     getent group docker > /dev/null || groupadd --system docker
     for unit in {units}; do
         deb-systemd-helper enable "$unit" > /dev/null
-        deb-systemd-invoke start "$unit" > /dev/null || true
+        deb-systemd-invoke start "$unit" > /dev/null
     done
 fi
 """
@@ -85,7 +86,7 @@ def run(*command: str | Path, folder: Path | None = None) -> str:
 
 def unpacked(package: str, work: Path) -> tuple[Path, str]:
     """Fetch one of Ubuntu's packages; return its tree, and its version without Ubuntu's part."""
-    run("apt-get", "download", "-qq", f"{package}/{SUITE}", folder=work)
+    run("apt-get", "download", "-qq", f"{package}/{FROM_SUITE}", folder=work)
     file = next(work.glob(f"{package}_*.deb"))
     run("dpkg-deb", "--extract", file, work / package)
     return work / package, run("dpkg-deb", "--field", file, "Version").partition("-")[0].strip()
@@ -122,45 +123,32 @@ def pack(package: Package, trees: dict[str, tuple[Path, str]], work: Path, targe
     run("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", root, target)
 
 
-def publish(base: Path, suites: tuple[str, ...], packages: Path) -> None:
-    """Make one distribution's repository: its packages, a signed index for each suite, the key."""
-    pool = base / "pool"
-    shutil.copytree(packages, pool)
+def publish(base: Path) -> None:
+    """Make a repository of the packages in its pool: a signed index, and the key."""
+    gpg = ("gpg", "--batch", "--passphrase", "")
+    run(*gpg, "--quick-generate-key", KEY, "rsa3072", "sign", "never")
     (base / "gpg").write_text(run("gpg", "--armor", "--export"))
-    for suite in suites:
-        index = base / "dists" / suite / "stable" / "binary-amd64"
-        index.mkdir(parents=True)
-        (index / "Packages").write_text(run("apt-ftparchive", "packages", "pool", folder=base))
-        about = {"Origin": "Docker", "Suite": suite, "Codename": suite}
-        about |= {"Components": "stable", "Architectures": "amd64"}
-        options = [f"-oAPT::FTPArchive::Release::{name}={value}" for name, value in about.items()]
-        release = index.parents[1] / "Release"
-        release.write_text(run("apt-ftparchive", *options, "release", release.parent))
-        run("gpg", "--clearsign", "--output", release.with_name("InRelease"), release)
+    index = base / "dists" / SUITE / "stable" / "binary-amd64"
+    index.mkdir(parents=True)
+    (index / "Packages").write_text(run("apt-ftparchive", "packages", "pool", folder=base))
+    about = {"Origin": "Docker", "Suite": SUITE, "Codename": SUITE}
+    about |= {"Components": "stable", "Architectures": "amd64"}
+    options = [f"-oAPT::FTPArchive::Release::{name}={value}" for name, value in about.items()]
+    release = index.parents[1] / "Release"
+    release.write_text(run("apt-ftparchive", *options, "release", release.parent))
+    run("gpg", "--clearsign", "--output", release.with_name("InRelease"), release)
 
 
 def main(folder: str) -> None:
     """Make the whole site in a folder."""
-    work, packages = Path("/work"), Path("/packages")
+    work, base = Path("/work"), Path(folder, REPOSITORY)
     work.mkdir()
-    packages.mkdir()
+    (base / "pool").mkdir(parents=True)
     wanted = {name for package in PACKAGES for name in package.contents}
     trees = {name: unpacked(name, work) for name in sorted(wanted)}
     for package in PACKAGES:
-        pack(package, trees, work, packages)
-    run(
-        "gpg",
-        "--batch",
-        "--passphrase",
-        "",
-        "--quick-generate-key",
-        KEY,
-        "rsa3072",
-        "sign",
-        "never",
-    )
-    for distribution, suites in REPOSITORIES.items():
-        publish(Path(folder, "linux", distribution), suites, packages)
+        pack(package, trees, work, base / "pool")
+    publish(base)
 
 
 if __name__ == "__main__":
