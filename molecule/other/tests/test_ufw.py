@@ -1,4 +1,4 @@
-"""Ubuntu's own firewall beside Slipway's filter."""
+"""The firewall that Ubuntu brings, beside Slipway's filter."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ from bench.site import Site
 AT_ENGINE = "--start-at-task=docker : preflight | Ask for the distribution"
 
 
-@pytest.fixture
-def ufw(site: Site) -> Iterator[None]:
-    """Turn ufw on, as guides to Ubuntu tell, and off again."""
+@pytest.fixture(autouse=True)
+def ufw(site: Site) -> None:
+    """Have it, off as it comes, and as guides tell to let SSH in."""
     site.run("apt-get", "install", "-qq", "ufw")
-    site.run("ufw", "allow", "OpenSSH")
+    site.run("ufw", "allow", "22/tcp")
+
+
+@pytest.fixture
+def active(site: Site) -> Iterator[None]:
+    """Turn it on, and off again."""
     site.run("ufw", "--force", "enable")
     yield
     site.run("ufw", "disable")
 
 
-@pytest.mark.usefixtures("ufw")
+@pytest.mark.usefixtures("active")
 def test_an_active_ufw_is_refused_with_the_way_out(site: Site) -> None:
     refused = site.environment.playbook("playbooks/provision.yml", AT_ENGINE)
     assert not refused.ok
