@@ -155,7 +155,7 @@ def test_engine(
 @pytest.mark.parametrize("check", DOCKER_OWNED)
 def test_files_of_the_engine_are_root_s_alone(check: str, server: Any) -> None:
     path, owner, most = DOCKER_OWNED[check]
-    if path in FOR_INIT_SCRIPTS and path not in server.run("find", "/etc/default"):
+    if path in FOR_INIT_SCRIPTS and path not in server.run("find", "/etc/default").split():
         return
     found, _, mode = server.run("stat", "--format=%U:%G %a", path).strip().partition(" ")
     assert found == owner
